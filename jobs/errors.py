@@ -104,6 +104,14 @@ class TooManyDownloads(OurLimit):
     retryable = True
 
 
+class WatchingOff(OurLimit):
+    """Nobody may watch accounts on this instance, or this person may not."""
+
+    code = "watching_off"
+    message = "Watching accounts is not switched on for you."
+    hint = "An admin can allow it."
+
+
 class Expired(StoriesError):
     """The file was saved here and has been deleted."""
 

@@ -19,6 +19,7 @@ from jobs.choices import (
     Prefer,
     Role,
     StoryKind,
+    WatchState,
 )
 from jobs.feed_address import FeedAddress
 from jobs.folder_mark import FolderMark
@@ -63,6 +64,7 @@ __all__ = [
     "StoryKind",
     "Watch",
     "WatchGap",
+    "WatchState",
     "WatchedAccount",
     "WatchingPause",
     "WaySwitch",

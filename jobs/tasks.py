@@ -29,6 +29,7 @@ from jobs.queue.in_hand import Place, in_hand
 from jobs.queue.look_ups import PATIENCE_S, LookUp, look_ups
 from jobs.queue.passing_on import DATABASE_IS_AWAY, pass_on
 from jobs.queue.shutdown import ShutdownRequested
+from jobs.watching import looks
 from jobs.zips import claims as zip_claims
 from jobs.zips import packing
 from jobs.zips.claims import PackageClaim
@@ -147,6 +148,34 @@ def sweep() -> None:
     """Remove expired files, orphans, abandoned workspaces and old jobs; runs every minute."""
     sweeping.sweep(timezone.now())
     protocol_updates.run(timezone.now())
+
+
+@shared_task(ignore_result=True)
+def watch() -> None:
+    """Send for the looks at watched accounts that are due; runs every minute."""
+    looks.tick(timezone.now())
+
+
+@shared_task(ignore_result=True)
+def look(account_id: str) -> None:
+    """Look at one watched account. Safe to deliver twice: only a fresh claim does any work."""
+    with suppress(ShutdownRequested):
+        try:
+            _look_at(UUID(account_id))
+        except DATABASE_IS_AWAY as error:
+            logger.warning("a look is left to the next time: %s", error)
+
+
+def _look_at(account_id: UUID) -> None:
+    part = look_ups.begin()
+    if part is None:  # the clock sends again
+        return
+    with part:
+        claimed = looks.claim(account_id)
+        if claimed is not None:
+            from jobs.fetching import looking
+
+            looking.run(claimed)
 
 
 @shared_task(ignore_result=True)

@@ -135,7 +135,8 @@ class AccountLookup:
         names = {story.author.name: story.author for story in story_list.stories}
         if len(names) == 1:
             (named,) = names.values()
-            story_list = replace(story_list, author=replace(author, **_names(named)))
+            author = replace(author, name=named.name, nickname=named.nickname)
+            story_list = replace(story_list, author=author)
         self.on_author(story_list.author)
         return story_list
 
@@ -180,10 +181,6 @@ class AccountLookup:
             raise NoSuchAccount("neither a name nor the id of an account with stories")
         self.on_author(story_list.author)
         return story_list
-
-
-def _names(author: Author) -> dict[str, str]:
-    return {"name": author.name, "nickname": author.nickname}
 
 
 def result_of(target: Target, story_list: StoryList) -> LookupResult:

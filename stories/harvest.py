@@ -165,16 +165,8 @@ class _Harvest:
             known=self.options.known,
             on_author=on_author,
         )
-        result = self._wanted(result)
-        self._emit(
-            Listed(
-                author=result.author,
-                stories=result.stories,
-                left_out=result.left_out,
-                left_out_ids=result.left_out_ids,
-                details=result.details,
-            )
-        )
+        result = _wanted(result, self.options.only)
+        self._emit(_listed(result))
         if avatar is not None:
             avatar.begin(result.author)  # of a cached account no address was known
         if self.limit is not None:
@@ -194,19 +186,6 @@ class _Harvest:
             await avatar.end()
         if result.refusal is not None:
             raise result.refusal
-
-    def _wanted(self, result: LookupResult) -> LookupResult:
-        """What is wanted of a list: of what it leaves out, what is named there."""
-        only = self.options.only
-        if not only:
-            return result
-        left_out_ids = {key: value for key, value in result.left_out_ids.items() if key in only}
-        return replace(
-            result,
-            stories=tuple(story for story in result.stories if story.id in only),
-            left_out_ids=left_out_ids,
-            left_out=counted(Counter(left_out_ids.values())),
-        )
 
     async def _save_story(self, story: Story, lookup: RenewableLookup) -> None:
         saved = [media for media in story.media if (story.id, media.position) in self.have]
@@ -376,6 +355,29 @@ class _Harvest:
     def _warn(self, story: Story, file: str, error: StoriesError) -> None:
         message = f"{file} not made: {error.code} {error.detail}"
         self._emit(Warned(message=message, story_id=story.id))
+
+
+def _wanted(result: LookupResult, only: frozenset[str]) -> LookupResult:
+    """What is wanted of a list, and of what it leaves out; all of it where `only` is empty."""
+    if not only:
+        return result
+    left_out_ids = {key: value for key, value in result.left_out_ids.items() if key in only}
+    return replace(
+        result,
+        stories=tuple(story for story in result.stories if story.id in only),
+        left_out_ids=left_out_ids,
+        left_out=counted(Counter(left_out_ids.values())),
+    )
+
+
+def _listed(result: LookupResult) -> Listed:
+    return Listed(
+        author=result.author,
+        stories=result.stories,
+        left_out=result.left_out,
+        left_out_ids=result.left_out_ids,
+        details=result.details,
+    )
 
 
 def _unknown_hosts(stories: Iterable[Story]) -> tuple[str, ...]:

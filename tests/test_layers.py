@@ -242,6 +242,9 @@ NOT_OF_ITEMS = {
     "jobs/queue/turns.py": {""},
     "jobs/standalone/results.py": {"LineResult.settle", "StoryResult.settle"},
     "jobs/standalone/run.py": {"_Run._fetch_line"},
+    "jobs/watching/looks.py": {"end"},
+    "jobs/watching/outcome.py": {"_move_watches", "_note"},
+    "jobs/watching/watches.py": {"begin", "pause", "resume"},
     "jobs/zips/claims.py": {
         "claim",
         "fail",

@@ -80,6 +80,7 @@ STATUS: Final[dict[str, int]] = {
     "disk_full": 507,
     "storage_unavailable": 503,
     "too_many_downloads": 429,
+    "watching_off": 403,
     "expired": 410,
     "damaged": 410,
     "nothing_to_pack": 409,

@@ -22,6 +22,8 @@ EVERY_S: Final = {
     routing.SWEEP: heartbeats.SWEEP_EVERY_S,
 }
 """Task name → seconds between two of its messages."""
+WATCH_EVERY_S: Final = 60.0
+"""Seconds between two looks at which watched accounts are due."""
 BACK_UP_EVERY_S: Final = 600.0
 """Seconds between two looks at whether the daily backup is due."""
 LOOK_EVERY_S: Final = 1.0
@@ -36,7 +38,11 @@ other clocks may not before."""
 
 def schedule() -> dict[str, float]:
     """EVERY_S, and what is switched on."""
-    own = {routing.BACK_UP: BACK_UP_EVERY_S} if settings.STORYKEEP.backup_daily else {}
+    own: dict[str, float] = {}
+    if settings.STORYKEEP.backup_daily:
+        own[routing.BACK_UP] = BACK_UP_EVERY_S
+    if settings.STORYKEEP.watches != "off":
+        own[routing.WATCH] = WATCH_EVERY_S
     return {**EVERY_S, **own}
 
 

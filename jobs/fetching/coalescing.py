@@ -28,7 +28,7 @@ from jobs.files.workspace import Workspace
 from jobs.models import Artifact, Audio, Item, ItemKind, Role, Story, StoryKind
 from jobs.queue import claims, shutdown
 from jobs.queue.claims import Claim
-from jobs.states import ItemState
+from jobs.states import SAVED, ItemState
 from stories import structures
 from stories.errors import AccessError, StoriesError
 from stories.events import AvatarReady, Event, FileReady, Listed, MediaFailed, StoryFinished
@@ -55,7 +55,7 @@ def fetch_key(item: Item) -> str:
     """
     posts = item.job.posts and item.kind != ItemKind.USER
     author = [item.target.get(name, "") for name in ("name", "user_id", "sec_uid")]
-    text = "\n".join((item.key, *author, item.job.prefer, str(posts)))
+    text = "\n".join((item.key, *author, item.job.prefer, str(posts), item.only_ids))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -77,6 +77,27 @@ def find_leader(fetch_key: str, audio: Audio) -> Leader | None:
         listed_at=row["listed_at"],
         audio=_AudioOptions(ours=audio, theirs=Audio(row["job__audio"])),
     )
+
+
+def find_sibling(item: Item) -> Leader | None:
+    """The item that has saved for somebody else what the same look found; None without one.
+
+    Two who watch an account share one transfer, whichever of their lines comes first.
+    """
+    if item.look_id is None:
+        return None
+    settled = Item.objects.filter(
+        look_id=item.look_id, only_ids=item.only_ids, key=item.key, state__in=SAVED
+    )
+    for other in settled.select_related("job").exclude(pk=item.pk).order_by("settled_at"):
+        if fetch_key(other) == fetch_key(item):
+            return Leader(
+                Claim(other.pk, other.attempt),
+                "",
+                listed_at=other.listed_at,
+                audio=_AudioOptions(ours=Audio(item.job.audio), theirs=Audio(other.job.audio)),
+            )
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ from functools import partial
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -22,7 +21,7 @@ from jobs.errors import OurLimit
 from jobs.fetching import name_allotment, saved_media
 from jobs.fetching.name_allotment import NameAllotment
 from jobs.fetching.saved_media import MediaKey
-from jobs.files import capacity, store, story_names
+from jobs.files import capacity, lifetime, store, story_names
 from jobs.files.workspace import Workspace
 from jobs.models import FETCHED_ROLES, Artifact, Item, Role, Story
 from jobs.prepared import PreparedQuery, text_slot
@@ -164,7 +163,9 @@ class FileRows:
             checked=event.verified.checked,
             labels=list(event.labels),
             content_id=self._workspace.content_id(event.key),
-            expires_at=timezone.now() + settings.STORYKEEP.artifact_ttl,
+            expires_at=lifetime.first_expires_at(
+                timezone.now(), from_watch=self._item.job.from_watch
+            ),
         )
         self._workspace.commit(
             event.key,

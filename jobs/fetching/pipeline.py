@@ -33,6 +33,7 @@ from jobs.upstream.client import client_config
 from stories.errors import AccessError, TimedOut
 from stories.events import Event, Listed
 from stories.harvest import HarvestOptions, harvest
+from stories.structures import Author
 
 logger = logging.getLogger(__name__)
 
@@ -118,6 +119,11 @@ def _follow(
     """
     if recorder.has_past:
         return False
+    sibling = coalescing.find_sibling(item)
+    if sibling is not None:
+        on_list()
+        if _take_over(sibling, workspace, recorder, watch):
+            return True
     fetch_key = coalescing.fetch_key(item)
     while not claims.try_lead(claim, fetch_key):
         leader = coalescing.find_leader(fetch_key, Audio(item.job.audio))
@@ -127,15 +133,23 @@ def _follow(
             return False
         logger.info("item %s waits for what item %s saves", item.pk, leader.item_id)
         on_list()
-        for event in leader.events(workspace, recorder.have):
-            recorder.record(event)
-            watch.confirm(recorder.wrote_at)
-            watch.check()
-        recorder.save()
-        if leader.complete:
+        if _take_over(leader, workspace, recorder, watch):
             return True
-        recorder.reload()
     return False
+
+
+def _take_over(
+    leader: coalescing.Leader, workspace: Workspace, recorder: Recorder, watch: ClaimWatch
+) -> bool:
+    """Record what another item saves, or has saved, as ours; whether that was everything."""
+    for event in leader.events(workspace, recorder.have):
+        recorder.record(event)
+        watch.confirm(recorder.wrote_at)
+        watch.check()
+    recorder.save()
+    if not leader.complete:
+        recorder.reload()
+    return leader.complete
 
 
 def _make_missing(item: Item, workspace: Workspace, recorder: Recorder, watch: ClaimWatch) -> None:
@@ -164,6 +178,8 @@ def _fetch(
         avatar=not vars(item)["has_author_picture"],
         # Not the owner's zone: others whom the file is shared with would learn it.
         zone=timezone.get_default_timezone(),
+        only=frozenset(item.only_ids.split()),
+        known=_known_author(item),
     )
     target, known = target_of(item), frozenset(have)
     with bridge.current().stream(
@@ -175,6 +191,14 @@ def _fetch(
             yield event
             # Once it is recorded: what that wrote has shown that the claim holds.
             watch.check()
+
+
+def _known_author(item: Item) -> Author | None:
+    """The account of a line that a look made: the look has said who it is."""
+    if item.look_id is None or not item.target.get("user_id"):
+        return None
+    fields = {name: item.target.get(name) for name in ("name", "sec_uid")}
+    return Author(id=item.target["user_id"], name=fields["name"] or "", sec_uid=fields["sec_uid"])
 
 
 class ClaimWatch:

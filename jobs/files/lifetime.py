@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from jobs.models import JOB_ZIP_ROLES, Artifact, Job, Role
 
+_LIFE_COLUMNS: Final = ("role", "created_at", "collected_at", "expires_at")
 MIN_GAIN: Final = timedelta(minutes=1)
 """An extension shorter than this is none."""
 
@@ -30,6 +31,15 @@ class Extension:
     longest: bool
 
 
+def first_expires_at(now: datetime, *, from_watch: bool) -> datetime:
+    """The expiry of a file that is saved now.
+
+    from_watch: a watch found it, so that it is kept until it is collected (jobs/files/collection).
+    """
+    env = settings.STORYKEEP
+    return now + (max(env.watch_keep, env.artifact_ttl) if from_watch else env.artifact_ttl)
+
+
 def extended(expires_at: datetime, since: datetime, by: timedelta | None = None) -> datetime:
     """The expiry of a file after one more extension, within the maximum.
 
@@ -41,16 +51,22 @@ def extended(expires_at: datetime, since: datetime, by: timedelta | None = None)
     return latest if latest - expires_at >= MIN_GAIN else expires_at
 
 
-def zip_expires_at(files: Sequence[Artifact], now: datetime) -> datetime:
+def zip_expires_at(
+    files: Sequence[Artifact], now: datetime, *, on_demand: bool = False
+) -> datetime:
     """The expiry of a ZIP of these files, made now.
 
     One lifetime, like a fresh file's; but no copy outlives the longest extension of its source.
+    on_demand: somebody asked for it, and takes it now: it is no reason to keep all of it twice for
+    as long as files wait to be collected.
     """
-    longest = min(file.created_at for file in files) + settings.STORYKEEP.artifact_ttl_max
-    return max(
-        min(now + settings.STORYKEEP.artifact_ttl, longest),
-        min(file.expires_at for file in files),
-    )
+    env = settings.STORYKEEP
+    first_gone = min(file.expires_at for file in files)
+    longest = max(min(file.created_at for file in files) + env.artifact_ttl_max, first_gone)
+    one_life = min(now + env.artifact_ttl, longest)
+    if on_demand and first_gone > now + env.artifact_ttl_max:
+        return one_life
+    return max(one_life, first_gone)
 
 
 def put_right(by: timedelta, since: datetime, until: datetime | None) -> int:
@@ -81,10 +97,11 @@ def extend(job: Job, by: timedelta | None = None) -> Extension | None:
         # A ZIP is made later than what it holds, and may not outlive it for that.
         is_zip = artifact.role in JOB_ZIP_ROLES
         since = first_saved if is_zip and first_saved else artifact.created_at
+        since = max(since, artifact.collected_at or since)  # its usual life began then
         return extended(artifact.expires_at, since, by)
 
     with transaction.atomic():
-        for artifact in of_job.present(now).only("role", "created_at", "expires_at"):
+        for artifact in of_job.present(now).only(*_LIFE_COLUMNS):
             # WHERE again: a file that was removed meanwhile stays removed, and of two that ask at
             # the same moment one is enough.
             unchanged = Artifact.objects.filter(

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, BinaryIO, Final, Protocol
 from urllib.parse import quote
 from uuid import UUID
@@ -20,12 +21,13 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import DatabaseError
+from django.db.models import F
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.utils import timezone
 from django.utils.http import http_date, parse_http_date, parse_http_date_safe
 
 from jobs.errors import Damaged, Expired, TooManyDownloads
-from jobs.files import damage, disk, redirects, store, times
+from jobs.files import collection, damage, disk, redirects, store, times
 from jobs.files.stores import length
 from jobs.models import DAMAGED, Artifact, Role
 
@@ -213,7 +215,7 @@ def file_response(
     whole, StorageUnavailable, TooManyDownloads.
     """
     rows = Artifact.objects.visible_to(user).select_related("story")
-    artifact = rows.filter(pk=artifact_id).first()
+    artifact = rows.annotate(from_watch=F("job__from_watch")).filter(pk=artifact_id).first()
     if artifact is None:
         raise Http404
     now = timezone.now()
@@ -230,7 +232,7 @@ def file_response(
     with disk.translate_disk_errors():
         file = _open_whole(artifact)
     try:
-        return _serve(request, artifact, file, headers)
+        return _serve(request, artifact, file, headers, collects=not inline)
     except BaseException:
         file.close()
         raise
@@ -257,8 +259,14 @@ def _open_whole(artifact: Artifact) -> BinaryIO:
 
 
 def _serve(
-    request: HttpRequest, artifact: Artifact, file: BinaryIO, headers: dict[str, str]
+    request: HttpRequest,
+    artifact: Artifact,
+    file: BinaryIO,
+    headers: dict[str, str],
+    *,
+    collects: bool,
 ) -> HttpResponseBase:
+    """collects: it is saved, not looked at."""
     size = artifact.size_bytes
     asked = _requested_range(request, headers["ETag"], headers["Last-Modified"], size)
     if asked == UNSATISFIABLE:
@@ -289,7 +297,16 @@ def _serve(
         raise
     if place:
         response.occupy_slot(place, file)
+    if collects and end == size - 1:
+        _collect_when_sent(request, artifact)
     return response
+
+
+def _collect_when_sent(request: HttpRequest, artifact: Artifact) -> None:
+    """Have a file that is kept until then noted as collected, where the server tells its end."""
+    pace = request.META.get(PACE)
+    if pace is not None and collection.waits(artifact, from_watch=vars(artifact)["from_watch"]):
+        pace.when_sent = partial(collection.note_downloaded, artifact)
 
 
 def _is_head(request: HttpRequest) -> bool:

@@ -54,7 +54,8 @@ first_lines(owner_id, id) AS (
 ),
 {running}
 SELECT item.id, item.owner_id, COALESCE(running.lines, 0) AS turn, item.deaths,
-  item.asked_at > %s AS yields, item.sent_at IS NOT NULL AND item.sent_at > %s AND item.sent_at <= %s
+  item.asked_at > %s AS yields,
+  item.sent_at IS NOT NULL AND item.sent_at > %s AND item.sent_at <= %s
 FROM first_lines
 CROSS JOIN jobs_item item
 LEFT JOIN running ON running.owner_id = first_lines.owner_id

@@ -12,13 +12,15 @@ FETCH_ITEM: Final = "jobs.tasks.fetch_item"
 PACK_PACKAGE: Final = "jobs.tasks.pack_package"
 REPAIR: Final = "jobs.tasks.repair"
 SWEEP: Final = "jobs.tasks.sweep"
+WATCH: Final = "jobs.tasks.watch"
+LOOK: Final = "jobs.tasks.look"
 SCRUB: Final = "jobs.tasks.scrub"
 """Not sent: whoever takes a sweep's message runs it beside the sweep."""
 
 BACK_UP: Final = "webapp.celery.back_up"
 """Sent by the clock too, where a daily backup is switched on."""
 
-HOUSEKEEPING: Final = (REPAIR, SWEEP)
+HOUSEKEEPING: Final = (REPAIR, SWEEP, WATCH)
 """What the clock sends."""
 
 POOL_QUEUE: Final = "celery"

@@ -107,7 +107,8 @@ picked AS MATERIALIZED (
     ))
 ),
 free AS MATERIALIZED (
-    SELECT item.id, picked.yields, picked.turn FROM picked JOIN jobs_item item ON item.id = picked.id
+    SELECT item.id, picked.yields, picked.turn
+    FROM picked JOIN jobs_item item ON item.id = picked.id
     WHERE {waiting} AND NOT {sent}
     FOR UPDATE OF item SKIP LOCKED
 )

@@ -16,7 +16,7 @@ from jobs.errors import NothingToPack
 from jobs.files import damage, disk, names, store, story_names, times
 from jobs.files.lifetime import zip_expires_at
 from jobs.files.workspace import Workspace
-from jobs.models import Artifact, Job, Role, Story
+from jobs.models import JOB_ZIP_ROLES, Artifact, Job, Role, Story
 from jobs.wording import dialect_for
 from jobs.zips.archive import (
     CHUNK_BYTES,
@@ -166,7 +166,9 @@ def _build(
         sha256=_sha256(workspace.open(key), heartbeat),
         checked=True,
         created_at=at,
-        expires_at=zip_expires_at(packed, timezone.now()),
+        expires_at=zip_expires_at(
+            packed, timezone.now(), on_demand=columns["role"] in JOB_ZIP_ROLES
+        ),
         **columns,
     )
     artifact.size_bytes = workspace.commit(key, artifact.id)

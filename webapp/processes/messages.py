@@ -13,13 +13,20 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from jobs.queue.routing import FETCH_ITEM, PACK_PACKAGE, POOL_QUEUE, SIDE_QUEUE, SIDE_TASKS
+from jobs.queue.routing import (
+    FETCH_ITEM,
+    LOOK,
+    PACK_PACKAGE,
+    POOL_QUEUE,
+    SIDE_QUEUE,
+    SIDE_TASKS,
+)
 
 MAX_BYTES: Final = 16 * 1024
 """Ours have about a tenth of this."""
-TASKS: Final = {POOL_QUEUE: frozenset({FETCH_ITEM}), SIDE_QUEUE: frozenset(SIDE_TASKS)}
+TASKS: Final = {POOL_QUEUE: frozenset({FETCH_ITEM, LOOK}), SIDE_QUEUE: frozenset(SIDE_TASKS)}
 """Queue → the tasks that are sent to it."""
-ABOUT_A_ROW: Final = frozenset({FETCH_ITEM, PACK_PACKAGE})
+ABOUT_A_ROW: Final = frozenset({FETCH_ITEM, LOOK, PACK_PACKAGE})
 """Tasks whose one argument is a row's id; all others have none."""
 
 

@@ -95,6 +95,7 @@ class Answering:
                 self._server.log.exception("Socket error processing request.")
             return False
         except Exception as error:
+            outgoing.pace.when_sent = None  # what is sent instead is another answer
             if response is not None and response.headers_sent:
                 self._server.log.exception("Error handling request")
                 outgoing.error = ConnectionAbortedError()

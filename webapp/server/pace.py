@@ -1,7 +1,8 @@
-"""How fast an answer is taken that a thread makes meanwhile, for the site to see and to give up."""
+"""How an answer is taken, for the site to see: how fast while it is made, and whether all of it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 ENVIRON_KEY: Final = "storykeep.pace"
@@ -17,11 +18,13 @@ class Pace:
     """How fast one answer is taken. All of it may be used from any thread.
 
     is_waited_for: whether the thread waits for the other end right now. is_given_up: the answer is
-    to end here, because others want its place.
+    to end here, because others want its place. when_sent: what the site wants to be called, in a
+    thread of the pool, once the last byte of the answer was handed over; never, where that fails.
     """
 
     def __init__(self) -> None:
         self.is_waited_for = self.is_given_up = False
+        self.when_sent: Callable[[], None] | None = None
         self._since = self._between = self._last = (0.0, 0)
 
     def note(self, now: float, taken_bytes: int) -> None:
@@ -41,6 +44,11 @@ class Pace:
         if not self.is_waited_for or now - since < TRIAL_S:
             return None
         return (taken_bytes - before_bytes) / (now - since)
+
+    def take_when_sent(self) -> Callable[[], None] | None:
+        """What is to be called because the answer was sent, if anything is; once."""
+        when_sent, self.when_sent = self.when_sent, None
+        return when_sent
 
     def give_up(self) -> None:
         """End the answer within a second or so."""

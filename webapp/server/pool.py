@@ -8,6 +8,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
+from django.db import close_old_connections
+
 from webapp.server.answering import Answering
 from webapp.server.connections import Connection
 from webapp.server.sender import Sender
@@ -77,17 +79,22 @@ class Pool:
             self._sender.add(connection)
         else:
             self._close(outgoing.take_close_file())
+            if outgoing.error is None:
+                self._close(outgoing.pace.take_when_sent())
             self._done(connection)
 
     def _when_sent(self, connection: Connection) -> None:
         """In the sender's thread, which does not run the site's code: close the file elsewhere."""
         # Taken now: once it is done, the connection may bring another request, with another file.
-        close = connection.outgoing.take_close_file()
-        if close is not None:
+        outgoing = connection.outgoing
+        calls = [outgoing.take_close_file()]
+        if outgoing.error is None:
+            calls.append(outgoing.pace.take_when_sent())
+        for call in filter(None, calls):
             try:
-                self._threads.submit(self._close, close)
+                self._threads.submit(self._close, call)
             except RuntimeError:  # the server ends
-                self._close(close)
+                self._close(call)
         self._done(connection)
 
     def _close(self, close: Callable[[], None] | None) -> None:
@@ -95,4 +102,6 @@ class Pool:
             try:
                 close()
             except Exception:  # noqa: BLE001 (the file is gone from here; the log says why)
-                self._log.exception("Error closing a sent file")
+                self._log.exception("Error after an answer was sent")
+            finally:
+                close_old_connections()  # it may have used the database, and its thread rests now

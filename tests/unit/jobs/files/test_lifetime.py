@@ -132,3 +132,30 @@ def test_jobs_that_were_over_then_are_kept_as_long_as_others() -> None:
         job.refresh_from_db()
     assert [job.settled_at for job in jobs] == [now - 3 * HOUR, now + 24 * HOUR, now + 3 * HOUR]
     assert open_job.settled_at is None
+
+
+def test_what_a_watch_found_is_kept_until_it_is_collected(set_env: SetEnv) -> None:
+    now = timezone.now()
+    assert lifetime.first_expires_at(now, from_watch=True) == now + timedelta(days=3)
+    assert lifetime.first_expires_at(now, from_watch=False) == now + timedelta(hours=2)
+    set_env(watch_keep=timedelta(hours=1))
+    assert lifetime.first_expires_at(now, from_watch=True) == now + timedelta(hours=2)
+
+
+def test_a_zip_somebody_asked_for_is_not_kept_as_long_as_what_waits_in_it() -> None:
+    now = timezone.now()
+    until = now + timedelta(days=3)
+    old = make_artifact(created_at=now - timedelta(days=2), expires_at=until)
+    assert lifetime.zip_expires_at([old], now) == until
+    asked_for = lifetime.zip_expires_at([old], now, on_demand=True)
+    assert asked_for == now + timedelta(hours=2)
+
+
+def test_the_usual_life_of_a_collected_file_can_be_extended() -> None:
+    now = timezone.now()
+    old = make_artifact(
+        created_at=now - timedelta(days=2), collected_at=now, expires_at=now + timedelta(hours=2)
+    )
+    extension = lifetime.extend(old.job)
+    assert extension is not None
+    assert extension.until == old.expires_at + timedelta(hours=2)

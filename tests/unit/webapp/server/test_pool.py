@@ -13,6 +13,7 @@ import pytest
 
 from tests.unit.webapp.server.running import answer, call, read, running
 from webapp.server.connections import Connection
+from webapp.server.pace import ENVIRON_KEY
 from webapp.server.pool import Pool
 
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -27,9 +28,22 @@ class Files:
         self.opened = self.closed = 0
         self.lock = threading.Lock()
         self.threads: set[str] = set()
+        self.sent = 0
+        self.all_sent = threading.Semaphore(0)
+
+    def note_sent(self) -> None:
+        with self.lock:
+            self.sent += 1
+            self.threads.add(threading.current_thread().name)
+        self.all_sent.release()
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
         start_response("200 OK", [("Content-Length", str(len(CONTENT)))])
+        environ[ENVIRON_KEY].when_sent = self.note_sent
+        if environ["PATH_INFO"] == "/parts":
+            return [CONTENT[:1_000_000], CONTENT[1_000_000:]]
+        if environ["PATH_INFO"] == "/broken":
+            raise RuntimeError
         file = self.path.open("rb")
         wrapped = environ["wsgi.file_wrapper"](file, 8192)
         close = wrapped.close
@@ -75,6 +89,38 @@ def test_who_leaves_in_the_middle_leaves_no_file_open(files: Files) -> None:
         with call(loop, GET) as caller:
             assert answer(caller)[1] == CONTENT
     assert files.opened == files.closed == 2
+
+
+@pytest.mark.parametrize("path", [b"/", b"/parts"])
+def test_the_site_is_told_once_the_last_byte_of_an_answer_was_handed_over(
+    files: Files, path: bytes
+) -> None:
+    get = GET.replace(b"/", path, 1)
+    with running(files, threads=1) as loop:
+        with call(loop, get) as caller:
+            read(caller, 10)
+            assert files.sent == 0
+            read(caller, len(CONTENT))
+            assert files.all_sent.acquire(timeout=20)
+        with call(loop, get) as caller:
+            for _ in range(2):
+                assert answer(caller)[1] == CONTENT
+                assert files.all_sent.acquire(timeout=20)
+                caller.sendall(get)
+            assert answer(caller)[1] == CONTENT
+    assert files.all_sent.acquire(timeout=20)
+    assert files.sent == 4
+    assert "sender" not in files.threads
+
+
+@pytest.mark.parametrize("path", [b"/", b"/parts", b"/broken"])
+def test_the_site_is_not_told_of_an_answer_that_was_not_sent(files: Files, path: bytes) -> None:
+    with running(files, threads=1) as loop, call(loop, GET.replace(b"/", path, 1)) as caller:
+        read(caller, 10)
+    with running(files, threads=1) as loop, call(loop, GET) as caller:
+        assert answer(caller)[1] == CONTENT
+        assert files.all_sent.acquire(timeout=20)
+    assert files.sent == 1
 
 
 def test_addresses_take_turns_where_requests_wait() -> None:

@@ -1,0 +1,89 @@
+"""Collecting: files that a watch found are kept until their owner has them, then the usual time.
+
+A file is collected once the last byte of it, or of a ZIP that holds it, was handed over as a
+download, or once the library has it. To look at it in the page is not to have it. Of a download
+straight from a bucket we do not learn how it ends, so it collects nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import DatabaseError, transaction
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Least
+from django.utils import timezone
+
+from jobs.models import FETCHED_ROLES, JOB_ZIP_ROLES, Artifact, Package, Role
+
+logger = logging.getLogger(__name__)
+
+
+def waits(artifact: Artifact, *, from_watch: bool) -> bool:
+    """Whether it is kept until it is collected, or is a ZIP that may hold such files."""
+    return from_watch and artifact.collected_at is None and artifact.role != Role.POSTER
+
+
+def note_downloaded(artifact: Artifact) -> None:
+    """Note that the last byte of a file was handed over to its owner.
+
+    To be called in a thread of the web server's, when the answer is over; raises nothing. Where it
+    cannot be noted, the file is kept longer.
+    """
+    try:
+        note_collected(Q(pk=artifact.pk) | _held_by(artifact))
+    except DatabaseError as error:
+        logger.warning("a collected file is not noted: %s", type(error).__name__)
+
+
+def note_taken(artifact_ids: Sequence[UUID]) -> int:
+    """Note that the library has these files; how many were not collected before."""
+    return note_collected(Q(pk__in=artifact_ids))
+
+
+def note_collected(files: Q) -> int:
+    """Note that these files of watches were collected, with what was made of them; how many.
+
+    They go as any other from now on, but not later than they would have. With a picture or video
+    goes what was made of it, and a carousel's ZIP with the last of its pictures.
+    """
+    now = timezone.now()
+    until = now + settings.STORYKEEP.artifact_ttl
+    ended: dict[str, Any] = {"collected_at": now, "expires_at": Least(F("expires_at"), until)}
+    waiting = Artifact.objects.filter(removed_at=None, collected_at=None, job__from_watch=True)
+    media = waiting.filter(files).exclude(story=None).values_list("story_id", "position")
+    found = set(media)
+    for story_id, position in found:
+        files |= Q(story_id=story_id, position=position)
+    with transaction.atomic():
+        count = _update(waiting.filter(files), ended)
+        stories = {story_id for story_id, _ in found}
+        left = waiting.filter(story_id__in=stories, role__in=FETCHED_ROLES)
+        whole = stories - set(left.values_list("story_id", flat=True))
+        return count + _update(waiting.filter(story_id__in=whole), ended)
+
+
+def _update(files: QuerySet[Artifact], fields: dict[str, Any]) -> int:
+    # By their ids: an UPDATE cannot join the table of jobs.
+    ids = list(files.values_list("pk", flat=True))
+    return Artifact.objects.filter(pk__in=ids, collected_at=None).update(**fields) if ids else 0
+
+
+def _held_by(artifact: Artifact) -> Q:
+    """The files a ZIP holds; none for another file."""
+    nothing = Q(pk__in=[])
+    if artifact.role == Role.ZIP:
+        return Q(story_id=artifact.story_id) if artifact.story_id else nothing
+    if artifact.role not in JOB_ZIP_ROLES:
+        return nothing
+    packed = Q(job_id=artifact.job_id, created_at__lte=artifact.created_at)
+    selection = (
+        Package.objects.filter(artifact=artifact.pk).values_list("selection", flat=True).first()
+    )
+    if selection is None:  # another one was asked for since: what this one held is not known
+        return nothing
+    return packed & Q(pk__in=selection) if selection else packed

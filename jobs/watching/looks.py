@@ -1,0 +1,202 @@
+"""Looks at watched accounts: which are due, who makes one, and what came of it.
+
+A look is claimed by a statement, as a line is: it comes twice, late or never, and counts once. One
+whose worker died is due again after `LEASE`. What it found becomes jobs in the transaction that
+moves the coverage on, so that a restart in the middle loses nothing and doubles nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from django.db import models, transaction
+from django.db.models import F, Min, Q
+from django.utils import timezone
+
+from jobs.models import Item, Watch, WatchedAccount, WatchGap, WatchState
+from jobs.queue import broker, routing
+from jobs.upstream import breaker
+from jobs.watching import coverage, permission, rhythm
+
+logger = logging.getLogger(__name__)
+
+LEASE: Final = timedelta(minutes=5)
+"""A look that has not ended after so long was made by a worker that died."""
+LOOKED: Final = (WatchState.CHECKING, WatchState.ACTIVE)
+"""States in which a watch is looked at."""
+A_TICK: Final = 10
+"""Looks that are sent for at a time."""
+TOGETHER: Final = timedelta(minutes=10)
+"""A watch whose look is due so soon shares one that is made now."""
+URGENT: Final = timedelta(hours=1)
+"""A watch whose time is up so soon goes beside what people asked for, not after it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """A claimed look. name, tiktok_id, sec_uid: of the account; tiktok_id is "" for one that is
+    known by its name alone. began_at: from when on it stands for what the account shows."""
+
+    account_id: UUID
+    attempt: int
+    look_id: UUID
+    began_at: datetime
+    name: str
+    tiktok_id: str
+    sec_uid: str
+
+
+def tick(now: datetime) -> int:
+    """What is due every minute: watches that nobody renewed end, and looks are sent for; how many.
+
+    Safe to run beside another one.
+    """
+    if not permission.is_on():
+        return 0
+    _end_unrenewed(now)
+    WatchGap.objects.filter(ends_at__lt=now - coverage.KEPT).delete()
+    WatchedAccount.objects.filter(watches=None).delete()
+    sent = 0
+    for account_id in due(now):
+        if not broker.send(routing.LOOK, account_id):
+            break
+        sent += 1
+    return sent
+
+
+def _end_unrenewed(now: datetime) -> None:
+    unrenewed = Watch.objects.filter(renew_by__lte=now).exclude(state=WatchState.ENDED)
+    for watch in unrenewed:  # mostly none
+        end(watch, "")
+
+
+def end(watch: Watch, code: str) -> None:
+    """End a watch by itself. code: of the error that ends it; "" where nobody renewed it."""
+    watch.state, watch.next_at, watch.error_code = WatchState.ENDED, None, code
+    watch.save(update_fields=["state", "next_at", "error_code"])
+
+
+def due(now: datetime, most: int = A_TICK) -> list[UUID]:
+    """Ids of the accounts to look at now, the one whose time is up first before the others.
+
+    While TikTok refuses this server there are none; while what people asked for waits, only those
+    whose time is nearly up, and those that somebody has just begun to watch.
+    """
+    if breaker.open_state() is not None:
+        return []
+    watches = permission.lookable().filter(next_at__lte=now).filter(_unclaimed(now, "account__"))
+    if Item.objects.due(now).filter(asked_at__lte=now).exists():
+        urgent = Q(deadline_at=None) | Q(deadline_at__lte=now + URGENT)
+        # Somebody who asks for a look waits for it as for a line.
+        watches = watches.filter(urgent | Q(checked_at__gte=F("next_at")))
+    accounts = (
+        watches.order_by()
+        .values("account")
+        .annotate(deadline=Min("deadline_at"), first=Min("next_at"))
+        .order_by(F("deadline").asc(nulls_first=True), "first", "account")
+    )
+    return list(accounts.values_list("account", flat=True)[:most])
+
+
+def _unclaimed(now: datetime, account: str = "") -> Q:
+    """Accounts nobody looks at; a claim in the future was made before the clock was set back."""
+    claimed_at = f"{account}claimed_at"
+    return (
+        Q(**{claimed_at: None})
+        | Q(**{f"{claimed_at}__lte": now - LEASE})
+        | Q(**{f"{claimed_at}__gt": now})
+    )
+
+
+def claim(account_id: UUID) -> Look | None:
+    """Claim a look that is due; None where another worker has it, or nobody wants it any more."""
+    now = timezone.now()
+    if not permission.lookable().filter(account=account_id, next_at__lte=now).exists():
+        return None
+    free = WatchedAccount.objects.filter(_unclaimed(now), pk=account_id)
+    account = free.first()
+    if account is None:
+        return None
+    attempt = account.attempt + 1
+    if not free.filter(attempt=account.attempt).update(attempt=attempt, claimed_at=now):
+        return None
+    return Look(
+        account_id=account.pk,
+        attempt=attempt,
+        look_id=uuid4(),
+        began_at=now,
+        name=account.name,
+        tiktok_id=account.tiktok_id,
+        sec_uid=account.sec_uid,
+    )
+
+
+def claimed(look: Look) -> models.QuerySet[WatchedAccount]:
+    """The row of the account a look is at; empty once the look is another worker's, or nobody's."""
+    return WatchedAccount.objects.filter(
+        pk=look.account_id, attempt=look.attempt, claimed_at__isnull=False
+    )
+
+
+def release(look: Look) -> None:
+    """Give a look back that was not made: it is due as before."""
+    claimed(look).update(claimed_at=None)
+
+
+def served(look: Look) -> models.QuerySet[Watch]:
+    """The watches that a look is made for: those that are due, or will be in a moment."""
+    soon = look.began_at + TOGETHER
+    return permission.lookable().filter(account=look.account_id, next_at__lte=soon)
+
+
+def note_failure(look: Look, code: str) -> None:
+    """End a look that brought no whole list. code: of the error."""
+    with transaction.atomic():
+        account = claimed(look).select_for_update().first()
+        if account is None:
+            return
+        for watch in served(look).select_for_update():
+            watch.looked_at = timezone.now()
+            fail(watch, account, code)
+            watch.save(update_fields=AFTER_A_LOOK)
+        leave(account)
+
+
+def fail(watch: Watch, account: WatchedAccount, code: str) -> None:
+    """Note on a watch, unsaved, that a look brought less than a whole list."""
+    watch.failures = min(watch.failures + 1, 1000)
+    watch.error_code = code
+    plan(watch, account)
+
+
+def plan(watch: Watch, account: WatchedAccount) -> None:
+    """Set when a watch is looked at again; unsaved. For a first look its owner waits."""
+    if watch.state == WatchState.CHECKING:
+        wait = min(timedelta(minutes=2 ** min(watch.failures, 9)), rhythm.RETRY)
+        watch.next_at = timezone.now() + wait
+        return
+    watch.next_at = rhythm.next_look(
+        account.tiktok_id or account.name,
+        timedelta(seconds=watch.every_s),
+        after=timezone.now(),
+        failures=watch.failures,
+        deadline=watch.deadline_at or watch.created_at + rhythm.LONGEST,
+    )
+
+
+def leave(account: WatchedAccount, **columns: Any) -> None:
+    """End the look at an account."""
+    WatchedAccount.objects.filter(pk=account.pk).update(
+        claimed_at=None, looked_at=timezone.now(), **columns
+    )
+
+
+AFTER_A_LOOK: Final = (
+    "account", "state", "next_at", "looked_at", "covered_until", "deadline_at", "seen", "failures",
+    "error_code",
+)  # fmt: skip
+"""Columns of a watch that a look writes."""

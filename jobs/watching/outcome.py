@@ -1,0 +1,207 @@
+"""What came of a look that brought a list: jobs for whoever watches, coverage, the next look.
+
+All of it is one transaction, fenced by the look's claim.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from jobs.errors import DiskFull, QuotaExceeded
+from jobs.models import Job, Watch, WatchedAccount, WatchGap, WatchState
+from jobs.queue.dispatch import dispatch
+from jobs.queue.found import Found, saved_already, submit_found
+from jobs.text import clean_text
+from jobs.watching import coverage, looks
+from jobs.watching.looks import AFTER_A_LOOK, Look
+from stories.left_out import ERRORS, INCOMPLETE, LeftOutReason
+from stories.structures import Author, Story
+
+logger = logging.getLogger(__name__)
+
+SEEN_FOR: Final = timedelta(hours=48)
+"""Twice a story's life: so long its id is kept, to tell it from a new one."""
+_UNSAVABLE: Final = INCOMPLETE | {
+    LeftOutReason.UNREADABLE,
+    LeftOutReason.NO_MEDIA,
+    LeftOutReason.NOT_READY,
+}
+"""Reasons after which something that everyone may see was not seen: the list is not whole."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """A list as a look brought it. left_out: reason -> how many stories; error: why it is not
+    whole although nothing is left out."""
+
+    author: Author
+    stories: Sequence[Story]
+    left_out: Mapping[LeftOutReason, int] = field(default_factory=dict)
+    error_code: str = ""
+
+    @property
+    def code(self) -> str:
+        """The code of the error that keeps it from being whole; "" for a whole list."""
+        if self.error_code:
+            return self.error_code
+        return next((ERRORS[reason].code for reason in ERRORS if reason in self._short), "")
+
+    @property
+    def _short(self) -> frozenset[LeftOutReason]:
+        return _UNSAVABLE & self.left_out.keys()
+
+
+@dataclass(slots=True, kw_only=True)
+class Consequences:
+    """What people may want to know of a look. renamed_from: "" unless the account has a new name.
+
+    jobs, gaps: by watch. ended: watches that ended with it.
+    """
+
+    renamed_from: str = ""
+    jobs: list[tuple[Watch, Job]] = field(default_factory=list)
+    gaps: list[tuple[Watch, WatchGap]] = field(default_factory=list)
+    renamed: list[Watch] = field(default_factory=list)
+    ended: list[Watch] = field(default_factory=list)
+
+
+def note_list(look: Look, sight: Sight) -> Consequences | None:
+    """End a look with the list it brought; None where it was no longer ours."""
+    told = Consequences()
+    with transaction.atomic():
+        account = looks.claimed(look).select_for_update().first()
+        if account is None:
+            return None
+        ids = list(looks.served(look).values_list("pk", flat=True))
+        if not account.tiktok_id:
+            account, ids = _identify(account, sight.author, ids)
+        elif account.name != sight.author.name:
+            told.renamed_from = account.name
+            told.renamed = list(account.watches.exclude(state=WatchState.ENDED))
+        # One that was paused while TikTok was asked stays paused.
+        watches = Watch.objects.select_related("owner").filter(pk__in=ids, state__in=looks.LOOKED)
+        for watch in watches.order_by("pk").select_for_update(of=("self",)):
+            _note(watch, account, look, sight, told)
+        columns = {} if sight.code else {"complete_at": look.began_at}
+        looks.leave(account, **_account_columns(sight.author), **columns)
+        if told.jobs:
+            transaction.on_commit(dispatch, robust=True)
+    return told
+
+
+def note_gone(look: Look, code: str) -> Consequences | None:
+    """End a look whose account is private or gone, and all watches of it with it."""
+    told = Consequences()
+    with transaction.atomic():
+        account = looks.claimed(look).select_for_update().first()
+        if account is None:
+            return None
+        left = account.watches.exclude(state=WatchState.ENDED).select_for_update()
+        for watch in left:
+            watch.looked_at = timezone.now()
+            watch.save(update_fields=["looked_at"])
+            looks.end(watch, code)
+            told.ended.append(watch)
+        looks.leave(account)
+    return told
+
+
+def _note(
+    watch: Watch, account: WatchedAccount, look: Look, sight: Sight, told: Consequences
+) -> None:
+    watch.account, watch.looked_at = account, timezone.now()
+    seen = _still_of_use(watch.seen, look.began_at)
+    new = [story for story in sight.stories if story.id not in seen]
+    have = saved_already(watch.owner_id, [story.id for story in new]) if new else set()
+    wanted = [story for story in new if story.id not in have]
+    code = sight.code
+    if wanted:
+        found = Found(look_id=look.look_id, author=sight.author, stories=wanted)
+        try:
+            with transaction.atomic():
+                job = submit_found(
+                    watch.owner, found, now=timezone.now(), note=watch.note, watch=watch
+                )
+        except (QuotaExceeded, DiskFull) as error:
+            # Not seen, then: the next look finds them again. Nor is this time covered.
+            code = error.code
+        else:
+            told.jobs.append((watch, job))
+            have |= {story.id for story in wanted}
+    watch.seen = sorted(seen | have)
+    watch.state = WatchState.ACTIVE
+    if code:
+        looks.fail(watch, account, code)
+    else:
+        gap = coverage.note_whole_list(watch, look.began_at)
+        if gap is not None:
+            told.gaps.append((watch, gap))
+        watch.failures, watch.error_code = 0, ""
+        looks.plan(watch, account)
+    watch.save(update_fields=AFTER_A_LOOK)
+
+
+def _still_of_use(ids: Iterable[str], now: datetime) -> set[str]:
+    """The ids of stories that were posted within `SEEN_FOR`: an id tells when that was."""
+    oldest = int((now - SEEN_FOR).timestamp())
+    kept = set()
+    for story_id in ids:
+        with suppress(ValueError):
+            if int(story_id) >> 32 >= oldest:
+                kept.add(story_id)
+    return kept
+
+
+def _identify(
+    account: WatchedAccount, author: Author, ids: Sequence[UUID]
+) -> tuple[WatchedAccount, list[UUID]]:
+    """The account a name turned out to be, and the watches the look is made for.
+
+    Where somebody watches that account already, the name's row goes and its watches go there.
+    """
+    try:
+        with transaction.atomic():
+            account.tiktok_id = author.id
+            account.save(update_fields=["tiktok_id"])
+    except IntegrityError:
+        known = WatchedAccount.objects.select_for_update().get(tiktok_id=author.id)
+        return known, _move_watches(account, known, ids)
+    return account, list(ids)
+
+
+def _move_watches(name: WatchedAccount, known: WatchedAccount, ids: Sequence[UUID]) -> list[UUID]:
+    moved = []
+    for watch in list(name.watches.select_for_update()):
+        earlier = known.watches.filter(owner=watch.owner_id).select_for_update().first()
+        if earlier is None:
+            watch.account = known
+            watch.save(update_fields=["account"])
+        else:
+            # Begun anew: what was seen and covered stays known, the wishes are the newer ones.
+            earlier.every_s, earlier.note = watch.every_s, watch.note
+            earlier.notify, earlier.renew_by = watch.notify, watch.renew_by
+            earlier.state = WatchState.ACTIVE
+            earlier.save(update_fields=["every_s", "note", "notify", "renew_by", "state"])
+            watch.delete()
+            watch = earlier
+        if watch.pk in ids or earlier is not None:
+            moved.append(watch.pk)
+    name.delete()
+    return moved
+
+
+def _account_columns(author: Author) -> dict[str, str]:
+    return {
+        "name": author.name[:64],
+        "nickname": clean_text(author.nickname, 200),
+        "sec_uid": (author.sec_uid or "")[:200],
+    }

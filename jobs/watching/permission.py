@@ -1,0 +1,40 @@
+"""Who may watch accounts on this instance, and whether watching rests."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.db.models import Q, QuerySet
+
+from jobs.models import Watch, WatchingPause, WatchState
+
+
+def is_on() -> bool:
+    """Whether anybody may watch accounts here."""
+    return bool(settings.STORYKEEP.watches != "off")
+
+
+def may_watch(user: AbstractBaseUser | AnonymousUser) -> bool:
+    """Whether this person may."""
+    if not user.is_authenticated or not user.is_active or not is_on():
+        return False
+    return settings.STORYKEEP.watches == "members" or bool(getattr(user, "is_staff", False))
+
+
+def is_paused() -> bool:
+    """Whether an admin has all watching rest."""
+    return WatchingPause.objects.exists()
+
+
+def lookable() -> QuerySet[Watch]:
+    """The watches that looks are made for: of people who may watch, while watching does not rest.
+
+    A right that was taken away ends nothing: it goes on where it is given back in time.
+    """
+    if not is_on() or is_paused():
+        return Watch.objects.none()
+    allowed = Q(owner__is_active=True)
+    if settings.STORYKEEP.watches == "admins":
+        allowed &= Q(owner__is_staff=True)
+    states = (WatchState.CHECKING, WatchState.ACTIVE)
+    return Watch.objects.filter(allowed, state__in=states, next_at__isnull=False)

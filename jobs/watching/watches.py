@@ -1,0 +1,256 @@
+"""What people do with their watches: begin one, change, pause, renew and delete it, ask for a look.
+
+Who a watch belongs to is asked by whoever calls: nothing here looks at rights but the right to
+watch at all.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from jobs.errors import QuotaExceeded, WatchingOff
+from jobs.models import Watch, WatchedAccount, WatchState
+from jobs.queue import broker, routing
+from jobs.text import clean_text
+from jobs.watch import NOTE_LENGTH
+from jobs.watching import permission, rhythm
+from stories.errors import NotUnderstood
+from stories.targets import parse_line
+
+RENEWED_FOR: Final = timedelta(days=30)
+"""A watch that nobody renews ends after this."""
+CHECK_EVERY: Final = timedelta(minutes=10)
+"""Between two looks that a person asks for."""
+
+
+class BadRhythm(ValueError):
+    """A rhythm this instance does not allow. choices: those it does, fastest first."""
+
+    def __init__(self, choices: tuple[timedelta, ...]) -> None:
+        super().__init__(", ".join(str(int(every.total_seconds())) for every in choices))
+        self.choices = choices
+
+
+def rhythms() -> tuple[timedelta, ...]:
+    """The rhythms people may choose from here, fastest first."""
+    return rhythm.choices(settings.STORYKEEP.watch_every_min)
+
+
+def default_rhythm() -> timedelta:
+    """The rhythm of who chooses none."""
+    return rhythm.default(settings.STORYKEEP.watch_every_min)
+
+
+def begin(
+    owner: AbstractBaseUser,
+    line: str,
+    *,
+    every: timedelta | None = None,
+    note: str = "",
+    notify: bool = True,
+) -> Watch:
+    """Watch the account that a name or link leads to, and look at it at once.
+
+    Whether there is such an account, and whether everyone may see its stories, the look says: the
+    watch ends with the error where not. One there is already is renewed and returned. Raises
+    WatchingOff, NotUnderstood and its kin, BadRhythm, QuotaExceeded.
+    """
+    if not permission.may_watch(owner):
+        raise WatchingOff
+    name = account_name(line)
+    every = _allowed(every or default_rhythm())
+    now = timezone.now()
+    with transaction.atomic():
+        _lock(owner.pk)
+        running = Watch.objects.exclude(state=WatchState.ENDED)
+        watch = running.filter(owner_id=owner.pk, account__name=name).first()
+        if watch is not None:
+            renew(watch)
+            return watch
+        _require_room(owner.pk)
+        account, _made = WatchedAccount.objects.get_or_create(name=name, tiktok_id="")
+        watch, _made = Watch.objects.update_or_create(
+            owner_id=owner.pk,
+            account=account,
+            defaults={
+                "every_s": int(every.total_seconds()),
+                "state": WatchState.CHECKING,
+                "note": clean_text(note, NOTE_LENGTH, multiline=True),
+                "notify": notify,
+                "created_at": now,
+                "next_at": now,
+                "renew_by": now + RENEWED_FOR,
+                "failures": 0,
+                "error_code": "",
+            },
+        )
+        _send_for_look(watch)
+    return watch
+
+
+def account_name(line: str) -> str:
+    """The name of the account that a pasted name or link leads to, in lower case.
+
+    A link to a story leads to its author. Raises InputError for what names no account.
+    """
+    target = parse_line(line)
+    if target.name is None:
+        raise NotUnderstood("paste the name of an account, or a link with its name in it")
+    return target.name
+
+
+def change(
+    watch: Watch,
+    *,
+    every: timedelta | None = None,
+    note: str | None = None,
+    notify: bool | None = None,
+) -> None:
+    """Change what is given; that renews it. Raises BadRhythm."""
+    fields: dict[str, Any] = {}
+    if every is not None and _allowed(every).total_seconds() != watch.every_s:
+        fields["every_s"] = int(every.total_seconds())
+        if watch.state == WatchState.ACTIVE and watch.next_at is not None:
+            # Never later than it was: what is due stays due.
+            after = watch.looked_at or watch.created_at
+            name = watch.account.tiktok_id or watch.account.name
+            moment = rhythm.next_look(
+                name, every, after=after, failures=watch.failures, deadline=watch.deadline_at
+            )
+            fields["next_at"] = max(moment, timezone.now())
+    if note is not None:
+        fields["note"] = clean_text(note, NOTE_LENGTH, multiline=True)
+    if notify is not None:
+        fields["notify"] = notify
+    _write(watch, fields)
+    renew(watch)
+
+
+def renew(watch: Watch) -> None:
+    """Have a watch go on for another `RENEWED_FOR`; one that has ended stays ended."""
+    if watch.state != WatchState.ENDED:
+        _write(watch, {"renew_by": timezone.now() + RENEWED_FOR})
+
+
+def pause(watch: Watch) -> None:
+    """Have a watch rest until it is resumed. What is posted meanwhile may be missed, which is told
+    as a gap then."""
+    if watch.state in {WatchState.ACTIVE, WatchState.CHECKING}:
+        _write(watch, {"state": WatchState.PAUSED, "next_at": None})
+
+
+def resume(watch: Watch) -> None:
+    """Have a paused watch go on, with a look at once, for another `RENEWED_FOR`."""
+    if watch.state == WatchState.PAUSED:
+        known = bool(watch.account.tiktok_id)
+        state = WatchState.ACTIVE if known else WatchState.CHECKING
+        now = timezone.now()
+        _write(watch, {"state": state, "next_at": now, "renew_by": now + RENEWED_FOR})
+        _send_for_look(watch)
+
+
+def pause_all(owner_id: Any) -> int:
+    """Pause all of a person's watches; how many that were."""
+    watches = list(Watch.objects.filter(owner_id=owner_id, next_at__isnull=False))
+    for watch in watches:
+        pause(watch)
+    return len(watches)
+
+
+def resume_all(owner_id: Any) -> int:
+    """Resume all of a person's paused watches; how many that were."""
+    paused = Watch.objects.filter(owner_id=owner_id, state=WatchState.PAUSED)
+    watches = list(paused.select_related("account"))
+    for watch in watches:
+        resume(watch)
+    return len(watches)
+
+
+def delete(watch: Watch) -> None:
+    """Delete a watch, its gaps, and what is known of an account that nobody watches any more. Jobs
+    that came of it stay."""
+    account_id = watch.account_id
+    with transaction.atomic():
+        watch.delete()
+        WatchedAccount.objects.filter(pk=account_id, watches=None).delete()
+
+
+def check(watch: Watch) -> None:
+    """Have an account looked at now. Raises QuotaExceeded within `CHECK_EVERY` of the last time,
+    WatchingOff where no look would be made; one that is paused or has ended is left as it is."""
+    if not permission.may_watch(watch.owner) or permission.is_paused():
+        raise WatchingOff
+    now = timezone.now()
+    free_at = (watch.checked_at or datetime.min.replace(tzinfo=now.tzinfo)) + CHECK_EVERY
+    if now < free_at <= now + CHECK_EVERY:
+        raise QuotaExceeded(
+            "a look was asked for a moment ago",
+            retry_after_s=(free_at - now).total_seconds(),
+            said=_("You can check again in a few minutes."),
+            hint_said=_("Watched accounts are looked at by themselves, too."),
+        )
+    if watch.state in {WatchState.ACTIVE, WatchState.CHECKING}:
+        _write(watch, {"next_at": now, "checked_at": now})
+        _send_for_look(watch)
+
+
+def looks_a_day(watches: list[Watch]) -> int:
+    """How many looks these watches cost a day, each by itself."""
+    running = [watch for watch in watches if watch.next_at is not None]
+    return round(sum(86400 / watch.every_s for watch in running))
+
+
+def _allowed(every: timedelta) -> timedelta:
+    if every not in rhythms():
+        raise BadRhythm(rhythms())
+    return every
+
+
+def _require_room(owner_id: Any) -> None:
+    env = settings.STORYKEEP
+    running = Watch.objects.exclude(state=WatchState.ENDED)
+    if running.filter(owner_id=owner_id).count() >= env.watches_per_member:
+        raise QuotaExceeded(
+            "watches_per_member",
+            said=ngettext(
+                "You may watch %(limit)d account.",
+                "You may watch %(limit)d accounts.",
+                env.watches_per_member,
+            )
+            % {"limit": env.watches_per_member},
+            hint_said=_("Stop watching one that you need no longer."),
+        )
+    if running.count() >= env.watches_max:
+        raise QuotaExceeded(
+            "watches_max",
+            said=_("This Storykeep watches as many accounts as it may."),
+            hint_said=_("An admin can allow more."),
+        )
+
+
+def _lock(owner_id: Any) -> None:
+    """Lock a person's row, so that of two watches begun at once the second one counts the first."""
+    users = get_user_model()._default_manager  # noqa: SLF001  # its name depends on the model
+    list(users.select_for_update(no_key=True).filter(pk=owner_id).values_list("pk"))
+
+
+def _write(watch: Watch, fields: dict[str, Any]) -> None:
+    """Write columns, by a statement of their own: a look may write others at this moment."""
+    for name, value in fields.items():
+        setattr(watch, name, value)
+    if fields:
+        Watch.objects.filter(pk=watch.pk).update(**fields)
+
+
+def _send_for_look(watch: Watch) -> None:
+    account_id = watch.account_id
+    transaction.on_commit(lambda: broker.send(routing.LOOK, account_id), robust=True)
