@@ -244,7 +244,7 @@ NOT_OF_ITEMS = {
     "jobs/standalone/run.py": {"_Run._fetch_line"},
     "jobs/watching/looks.py": {"end"},
     "jobs/watching/outcome.py": {"_move_watches", "_note"},
-    "jobs/watching/watches.py": {"begin", "pause", "resume"},
+    "jobs/watching/watches.py": {"_write", "begin"},
     "jobs/zips/claims.py": {
         "claim",
         "fail",
