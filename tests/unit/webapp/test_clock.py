@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 
@@ -44,8 +44,9 @@ class Redis:
         self.sent.append((self.now, task.rpartition(".")[2]))
         return True
 
-    def clock(self) -> Clock:
-        return Clock(now=lambda: self.now)
+    def clock(self, schedule: Mapping[str, float] | None = clock.EVERY_S) -> Clock:
+        """A clock that sends all that is always sent; None: what is switched on as well."""
+        return Clock(schedule, now=lambda: self.now)
 
     def run(self, seconds: float, *clocks: Clock) -> list[str]:
         """The tasks sent while so many seconds go by."""
@@ -102,7 +103,7 @@ def test_a_machines_clock_that_is_set_changes_nothing(
     """Forwards or back: intervals are measured by a clock that only goes forward."""
     monkeypatch.setattr(time, "monotonic", lambda: redis.now)
     monkeypatch.setattr(time, "time", lambda: 1_800_000_000.0)
-    alone = Clock()
+    alone = Clock(clock.EVERY_S)
     assert redis.run(14, alone) == []
     monkeypatch.setattr(time, "time", lambda: 0.0)
     assert redis.run(46, alone) == ["repair"] * 4 + ["sweep"]
@@ -158,16 +159,24 @@ def test_a_redis_that_hangs_is_asked_seldom(redis: Redis) -> None:
 
 
 def test_it_sends_what_runs_beside_the_pool() -> None:
-    assert set(clock.EVERY_S) == set(routing.HOUSEKEEPING)
+    assert {*clock.EVERY_S, routing.WATCH} == set(routing.HOUSEKEEPING)
 
 
 def test_a_daily_backup_is_asked_for_only_where_it_is_switched_on(
     redis: Redis, set_env: Callable[..., None]
 ) -> None:
-    assert "back_up" not in redis.run(HOUR, redis.clock())
+    assert "back_up" not in redis.run(HOUR, redis.clock(None))
     set_env(backup_daily=True)
-    sent = redis.run(HOUR, redis.clock(), redis.clock())
+    sent = redis.run(HOUR, redis.clock(None), redis.clock(None))
     assert 5 <= sent.count("back_up") <= 6
+
+
+def test_watched_accounts_are_looked_after_only_where_people_may_watch(
+    redis: Redis, set_env: Callable[..., None]
+) -> None:
+    assert 55 <= redis.run(HOUR, redis.clock(None)).count("watch") <= 60
+    set_env(watches="off")
+    assert "watch" not in redis.run(HOUR, redis.clock(None))
 
 
 def test_a_message_expires_when_the_next_of_its_kind_has_come() -> None:

@@ -1,0 +1,202 @@
+"""Which looks are due, and that each is made once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from jobs.models import Watch, WatchedAccount, WatchGap, WatchState
+from jobs.queue import broker, routing
+from jobs.upstream import breaker
+from jobs.watching import looks
+from stories.structures import Author
+from tests.factories import make_item
+from tests.unit.jobs.watching.making import ANNA, account, claimed, watching
+
+pytestmark = pytest.mark.django_db
+SetEnv = Callable[..., None]
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
+    """What is sent to the broker."""
+    messages: list[tuple[str, Any]] = []
+
+    def send(task: str, row_id: Any) -> bool:
+        messages.append((task, row_id))
+        return True
+
+    monkeypatch.setattr(broker, "send", send)
+    return messages
+
+
+def of(number: int, **facts: Any) -> Watch:
+    """A watch of an account of its own."""
+    author = Author(id=str(number), name=f"author{number}")
+    return watching(f"owner{number}", account(author), **facts)
+
+
+def test_the_account_whose_time_is_up_first_goes_first() -> None:
+    now = timezone.now()
+    late = of(1, deadline_at=now + 9 * HOUR)
+    soon = of(2, deadline_at=now + 2 * HOUR)
+    overdue = of(3, deadline_at=now - HOUR)
+    new = of(4, state=WatchState.CHECKING)
+    of(5, next_at=now + HOUR)
+    expected = [watch.account_id for watch in (new, overdue, soon, late)]
+    assert looks.due(now) == expected
+    assert looks.due(now, most=2) == expected[:2]
+
+
+def test_an_account_that_several_watch_is_due_once() -> None:
+    now = timezone.now()
+    watch = watching("nora", deadline_at=now + 9 * HOUR)
+    watching("omar", deadline_at=now + HOUR)
+    assert looks.due(now) == [watch.account_id]
+
+
+def test_ten_are_sent_for_at_a_time_and_the_rest_after_them(sent: list[tuple[str, Any]]) -> None:
+    for number in range(1, 14):
+        of(number)
+    assert looks.tick(timezone.now()) == looks.A_TICK
+    assert {task for task, _ in sent} == {routing.LOOK}
+    for _, account_id in list(sent):
+        assert looks.claim(account_id)
+    assert looks.tick(timezone.now()) == 3
+    assert len({account_id for _, account_id in sent}) == 13
+
+
+def test_while_tiktok_refuses_us_nobody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    of(1)
+    monkeypatch.setattr(breaker, "open_state", lambda: object())
+    assert looks.due(timezone.now()) == []
+
+
+def test_what_people_asked_for_goes_first_but_for_what_is_urgent() -> None:
+    now = timezone.now()
+    of(1, deadline_at=now + 9 * HOUR)
+    urgent = of(2, deadline_at=now + HOUR / 2)
+    asked = of(3, deadline_at=now + 9 * HOUR, checked_at=now, next_at=now)
+    make_item()
+    now = timezone.now()
+    assert looks.due(now) == [urgent.account_id, asked.account_id]
+
+
+def test_what_watches_found_holds_no_look_up() -> None:
+    watch = of(1, deadline_at=timezone.now() + 9 * HOUR)
+    make_item(asked_at=timezone.now() + HOUR)
+    assert looks.due(timezone.now()) == [watch.account_id]
+
+
+def test_a_look_is_claimed_once() -> None:
+    watch = watching()
+    look = looks.claim(watch.account_id)
+    assert look is not None
+    assert (look.name, look.tiktok_id, look.sec_uid) == ("anna", ANNA.id, ANNA.sec_uid)
+    assert looks.claim(watch.account_id) is None
+    assert looks.due(timezone.now()) == []
+    looks.release(look)
+    assert looks.due(timezone.now()) == [watch.account_id]
+
+
+@pytest.mark.parametrize("since", [looks.LEASE + HOUR, -HOUR])
+def test_a_look_whose_worker_died_is_due_again(since: timedelta) -> None:
+    """Also when the clock was set back since it began."""
+    watch = watching()
+    lost = claimed(watch)
+    WatchedAccount.objects.update(claimed_at=timezone.now() - since)
+    again = looks.claim(watch.account_id)
+    assert again is not None
+    looks.note_failure(lost, "timed_out")  # it comes back from the dead
+    watch.refresh_from_db()
+    assert watch.failures == 0
+    looks.release(lost)
+    assert looks.claim(watch.account_id) is None
+
+
+def test_nobody_looks_for_who_has_stopped_watching() -> None:
+    watch = watching()
+    account_id = watch.account_id
+    watch.delete()
+    assert looks.claim(account_id) is None
+
+
+def test_a_watch_that_is_due_in_a_moment_shares_the_look() -> None:
+    first = watching("nora")
+    now = timezone.now()
+    soon = watching("omar", next_at=now + looks.TOGETHER / 2)
+    watching("pia", next_at=now + HOUR)
+    look = claimed(first)
+    assert set(looks.served(look)) == {first, soon}
+
+
+def test_a_failed_look_is_counted_and_comes_again_in_time() -> None:
+    now = timezone.now()
+    watch = watching(deadline_at=now + 4 * HOUR, covered_until=now - 16 * HOUR, failures=3)
+    looks.note_failure(claimed(watch), "upstream_down")
+    watch.refresh_from_db()
+    assert (watch.failures, watch.error_code) == (4, "upstream_down")
+    assert watch.looked_at is not None
+    assert watch.next_at is not None
+    assert now < watch.next_at <= now + 4 * HOUR
+    assert watch.covered_until == now - 16 * HOUR
+    assert looks.claim(watch.account_id) is None  # not due
+
+
+def test_who_waits_for_a_first_look_does_not_wait_for_hours() -> None:
+    watch = watching(state=WatchState.CHECKING)
+    for expected in (2, 4, 8, 16, 30, 30):
+        looks.note_failure(claimed(watch), "timed_out")
+        watch.refresh_from_db()
+        assert watch.next_at is not None
+        wait = watch.next_at - timezone.now()
+        assert timedelta(minutes=expected - 1) < wait <= timedelta(minutes=expected)
+        Watch.objects.update(next_at=timezone.now())
+
+
+def test_a_watch_that_nobody_renews_ends(sent: list[tuple[str, Any]]) -> None:
+    now = timezone.now()
+    over, paused = of(1, renew_by=now), of(2, renew_by=now, state=WatchState.PAUSED, next_at=None)
+    ended = of(3, renew_by=now, state=WatchState.ENDED, next_at=None, error_code="gone")
+    lasting = of(4)
+    looks.tick(timezone.now())
+    states = [Watch.objects.get(pk=watch.pk).state for watch in (over, paused, lasting)]
+    assert states == [WatchState.ENDED, WatchState.ENDED, WatchState.ACTIVE]
+    assert Watch.objects.get(pk=ended.pk).error_code == "gone"
+    assert [account_id for _, account_id in sent] == [lasting.account_id]
+
+
+def test_old_gaps_and_accounts_that_nobody_watches_go(sent: list[tuple[str, Any]]) -> None:
+    now = timezone.now()
+    watch = watching()
+    for days in (29, 31):
+        at = now - timedelta(days=days)
+        WatchGap.objects.create(watch=watch, begins_at=at - HOUR, ends_at=at)
+    WatchedAccount.objects.create(name="left")
+    looks.tick(now)
+    assert WatchGap.objects.count() == 1
+    assert WatchedAccount.objects.get().name == "anna"
+    assert len(sent) == 1
+
+
+def test_switched_off_nothing_is_looked_for(set_env: SetEnv, sent: list[Any]) -> None:
+    watching()
+    set_env(watches="off")
+    assert looks.tick(timezone.now()) == 0
+    assert sent == []
+
+
+def test_a_broker_that_takes_nothing_is_not_asked_ten_times(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(broker, "send", lambda *message: bool(asked.append(message)))
+    of(1)
+    of(2)
+    assert looks.tick(timezone.now()) == 0
+    assert len(asked) == 1

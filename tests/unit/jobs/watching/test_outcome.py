@@ -1,0 +1,258 @@
+"""What came of a look: jobs, coverage, and who the account is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from jobs.errors import StorageUnavailable
+from jobs.files import capacity
+from jobs.models import Item, Job, Watch, WatchedAccount, WatchGap, WatchState
+from jobs.queue import found
+from jobs.watching import looks
+from jobs.watching.outcome import note_gone, note_list
+from stories.structures import Author
+from tests.factories import make_artifact, make_item, make_job, make_story, make_user
+from tests.unit.jobs.watching.making import ANNA, account, claimed, sight, story, watching
+
+pytestmark = pytest.mark.django_db
+SetEnv = Callable[..., None]
+HOUR = timedelta(hours=1)
+
+
+def test_new_stories_become_a_job_and_old_ones_do_not() -> None:
+    old, new = story(1), story(2)
+    watch = watching(seen=[old.id], note="for the album")
+    look = claimed(watch)
+    told = note_list(look, sight([old, new]))
+    assert told is not None
+    job = Job.objects.get()
+    assert told.jobs == [(watch, job)]
+    assert (job.owner, job.from_watch, job.watch) == (watch.owner, True, watch)
+    assert job.note == "for the album"
+    item = Item.objects.get()
+    assert (item.line, item.only_ids, item.look_id) == ("@anna", new.id, look.look_id)
+    assert item.target == {
+        "kind": "user", "name": "anna", "user_id": ANNA.id, "sec_uid": ANNA.sec_uid,
+    }  # fmt: skip
+    watch.refresh_from_db()
+    assert watch.seen == sorted([old.id, new.id])
+    assert (watch.covered_until, watch.error_code) == (look.began_at, "")
+    assert watch.next_at is not None
+    assert watch.next_at > timezone.now() + 3 * HOUR
+
+
+def test_a_look_that_finds_nothing_leaves_no_trace_but_its_time() -> None:
+    seen = story()
+    watch = watching(seen=[seen.id])
+    for stories in ([], [seen]):
+        Watch.objects.update(next_at=timezone.now())
+        told = note_list(claimed(watch), sight(stories))
+        assert told is not None
+        assert [*told.jobs, *told.gaps, *told.ended, *told.renamed] == []
+    assert not Job.objects.exists()
+    watch.refresh_from_db()
+    assert watch.looked_at is not None
+    account = WatchedAccount.objects.get()
+    assert account.complete_at == watch.covered_until
+    assert account.claimed_at is None
+
+
+def test_two_who_watch_an_account_share_one_look() -> None:
+    new = story()
+    watch, other = watching("nora"), watching("omar", seen=[])
+    told = note_list(claimed(watch), sight([new]))
+    assert told is not None
+    assert {job.owner.username for _, job in told.jobs} == {"nora", "omar"}
+    assert Item.objects.values_list("look_id", flat=True).distinct().count() == 1
+    other.refresh_from_db()
+    assert other.seen == [new.id]
+
+
+def test_what_is_seen_is_kept_for_two_days() -> None:
+    old, new = story(1, 49 * HOUR), story(2, 47 * HOUR)
+    watch = watching(seen=[old.id, new.id, "no number"])
+    note_list(claimed(watch), sight())
+    watch.refresh_from_db()
+    assert watch.seen == [new.id]
+
+
+def test_what_is_here_already_is_not_saved_again() -> None:
+    """Somebody begins to watch an account whose stories they have just saved."""
+    watch = watching(state=WatchState.CHECKING)
+    saved, cleaned, other = story(1), story(2), story(3)
+    item = make_item(make_job(watch.owner), state="done")
+    make_artifact(make_story(item, tiktok_id=saved.id))
+    make_artifact(make_story(item, tiktok_id=cleaned.id), removed_at=timezone.now())
+    theirs = make_item(make_job(make_user("omar")), state="done")
+    make_artifact(make_story(theirs, tiktok_id=other.id))
+    note_list(claimed(watch), sight([saved, cleaned, other]))
+    (line,) = Item.objects.exclude(only_ids="")
+    assert line.only_ids.split() == [cleaned.id, other.id]
+    watch.refresh_from_db()
+    assert watch.seen == sorted([saved.id, cleaned.id, other.id])
+
+
+def test_a_line_of_a_watch_waits_for_what_people_asked_for_until_a_story_leaves() -> None:
+    note_list(claimed(watching()), sight([story(age=4 * HOUR)]))
+    item = Item.objects.get()
+    left = timedelta(hours=24 - 4) - found.MIN_LEFT
+    assert abs(item.asked_at - item.created_at - left) < timedelta(seconds=5)
+    Item.objects.all().delete()
+    Watch.objects.update(next_at=timezone.now())
+    note_list(claimed(Watch.objects.get()), sight([story(2, 23.5 * HOUR)]))
+    item = Item.objects.get()
+    assert item.asked_at == item.created_at
+
+
+@pytest.mark.parametrize("reason", ["held_back", "broken_off", "unreadable", "not_ready"])
+def test_a_list_that_is_not_whole_covers_nothing_and_its_stories_are_saved(reason: str) -> None:
+    before = timezone.now() - 5 * HOUR
+    watch = watching(covered_until=before, failures=1)
+    note_list(claimed(watch), sight([story()], **{reason: 1}))
+    watch.refresh_from_db()
+    assert watch.covered_until == before
+    assert (watch.failures, bool(watch.error_code)) == (2, True)
+    assert Job.objects.count() == 1
+    assert WatchedAccount.objects.get().complete_at is None
+
+
+def test_what_is_not_for_everyone_is_no_hole() -> None:
+    watch = watching()
+    note_list(claimed(watch), sight([], private=1, age_restricted=1, foreign=1))
+    watch.refresh_from_db()
+    assert watch.covered_until is not None
+
+
+def test_a_hole_is_told() -> None:
+    now = timezone.now()
+    watch = watching(covered_until=now - 31 * HOUR)
+    told = note_list(claimed(watch), sight())
+    assert told is not None
+    ((of, gap),) = told.gaps
+    assert of == watch
+    assert gap == WatchGap.objects.get()
+
+
+def test_stories_there_is_no_room_for_are_found_again(set_env: SetEnv) -> None:
+    new = story()
+    watch = watching(covered_until=timezone.now() - HOUR)
+    other = watching("omar")
+    make_item(make_job(watch.owner))
+    set_env(quota_active=1)
+    note_list(claimed(watch), sight([new]))
+    watch.refresh_from_db()
+    other.refresh_from_db()
+    assert (watch.seen, watch.error_code) == ([], "quota_exceeded")
+    assert watch.covered_until != other.covered_until
+    assert other.seen == [new.id]  # nobody else is kept from theirs
+    set_env(quota_active=0)
+    Watch.objects.update(next_at=timezone.now())
+    note_list(claimed(watch), sight([new]))
+    assert Job.objects.filter(owner=watch.owner, from_watch=True).count() == 1
+
+
+def test_a_disk_that_is_away_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away() -> None:
+        raise StorageUnavailable
+
+    monkeypatch.setattr(capacity, "require_room", away)
+    note_list(claimed(watching()), sight([story()]))
+    assert Job.objects.count() == 1
+
+
+def test_a_look_that_was_given_away_writes_nothing() -> None:
+    watch = watching()
+    look = claimed(watch)
+    looks.release(look)
+    assert claimed(watch)
+    assert note_list(look, sight([story()])) is None
+    assert note_gone(look, "gone") is None
+    assert not Job.objects.exists()
+    watch.refresh_from_db()
+    assert watch.looked_at is None
+
+
+def test_a_watch_that_was_paused_meanwhile_stays_paused() -> None:
+    watch = watching()
+    look = claimed(watch)
+    Watch.objects.update(state=WatchState.PAUSED, next_at=None)
+    note_list(look, sight([story()]))
+    watch.refresh_from_db()
+    assert (watch.state, watch.next_at) == (WatchState.PAUSED, None)
+    assert not Job.objects.exists()
+
+
+# --- who the account is -------------------------------------------------------------------------
+
+
+def test_a_first_look_says_who_a_name_is() -> None:
+    name = WatchedAccount.objects.create(name="anna")
+    watch = watching(of=name, state=WatchState.CHECKING)
+    told = note_list(claimed(watch), sight([story()]))
+    assert told is not None
+    assert told.renamed_from == ""
+    name.refresh_from_db()
+    assert (name.tiktok_id, name.nickname, name.sec_uid) == (ANNA.id, "Anna", ANNA.sec_uid)
+    watch.refresh_from_db()
+    assert watch.state == WatchState.ACTIVE
+
+
+def test_a_name_that_is_an_account_somebody_watches_joins_them() -> None:
+    earlier = watching("omar", next_at=timezone.now() + HOUR)
+    name = WatchedAccount.objects.create(name="anna")
+    watch = watching(of=name, state=WatchState.CHECKING)
+    told = note_list(claimed(watch), sight([story()]))
+    assert told is not None
+    assert [of for of, _ in told.jobs] == [watch]
+    watch.refresh_from_db()
+    assert watch.account_id == earlier.account_id
+    assert watch.state == WatchState.ACTIVE
+    assert WatchedAccount.objects.count() == 1
+    earlier.refresh_from_db()
+    assert earlier.looked_at is None  # another's look is not shown to them
+
+
+def test_who_watches_an_account_by_its_former_name_goes_on_with_the_newer_wishes() -> None:
+    seen = story(1)
+    earlier = watching(state=WatchState.ENDED, next_at=None, seen=[seen.id], error_code="gone")
+    name = WatchedAccount.objects.create(name="anna")
+    watch = watching(of=name, state=WatchState.CHECKING, every_s=43200)
+    note_list(claimed(watch), sight([seen, story(2)]))
+    (left,) = Watch.objects.all()
+    assert (left.pk, left.state, left.every_s) == (earlier.pk, WatchState.ACTIVE, 43200)
+    assert left.error_code == ""
+    assert left.next_at is not None
+    assert Item.objects.get().only_ids != seen.id
+    assert WatchedAccount.objects.count() == 1
+
+
+def test_a_renamed_account_goes_on_under_its_new_name_with_one_notice() -> None:
+    watch, other = watching("nora"), watching("omar", next_at=timezone.now() + HOUR)
+    renamed = Author(id=ANNA.id, name="anna.new", nickname="A")
+    told = note_list(claimed(watch), sight([story()], renamed))
+    assert told is not None
+    assert (told.renamed_from, set(told.renamed)) == ("anna", {watch, other})
+    assert account().name == "anna.new"
+    assert Item.objects.get().line == "@anna.new"
+    Watch.objects.update(next_at=timezone.now())
+    again = note_list(claimed(watch), sight([], renamed))
+    assert again is not None
+    assert not again.renamed
+
+
+def test_a_private_or_gone_account_ends_all_that_watch_it() -> None:
+    watch = watching("nora")
+    watching("omar", next_at=timezone.now() + HOUR)
+    paused = watching("pia", state=WatchState.PAUSED, next_at=None)
+    told = note_gone(claimed(watch), "private_account")
+    assert told is not None
+    assert len(told.ended) == 3
+    assert set(Watch.objects.values_list("state", "error_code", "next_at")) == {
+        (WatchState.ENDED, "private_account", None)
+    }
+    assert paused in told.ended
+    assert looks.due(timezone.now()) == []

@@ -1,0 +1,219 @@
+"""What people do with their watches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from jobs.errors import QuotaExceeded, WatchingOff
+from jobs.models import Job, Watch, WatchedAccount, WatchGap, WatchingPause, WatchState
+from jobs.queue import broker, routing
+from jobs.watching import looks, watches
+from jobs.watching.watches import BadRhythm, begin
+from stories.errors import InputError
+from tests.factories import make_job, make_user
+from tests.unit.jobs.watching.making import watching
+
+pytestmark = pytest.mark.django_db
+SetEnv = Callable[..., None]
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def nora() -> User:
+    """An admin."""
+    return make_user("nora", is_staff=True)
+
+
+@pytest.fixture(autouse=True)
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
+    """What is sent to the broker."""
+    messages: list[tuple[str, Any]] = []
+    monkeypatch.setattr(broker, "send", lambda *message: bool(messages.append(message)) or True)
+    return messages
+
+
+@pytest.mark.parametrize(
+    "line", ["@Anna", "anna", "https://www.tiktok.com/@anna/story/7512345678901234561?x=y"]
+)
+def test_an_account_is_looked_at_at_once(
+    nora: User,
+    line: str,
+    sent: list[Any],
+    django_capture_on_commit_callbacks: Callable[..., Any],
+) -> None:
+    with django_capture_on_commit_callbacks(execute=True):
+        watch = begin(nora, line, note=" why\x00 ")
+    assert (watch.account.name, watch.account.tiktok_id) == ("anna", "")
+    assert (watch.state, watch.note, watch.every_s) == (WatchState.CHECKING, "why", 6 * 3600)
+    assert sent == [(routing.LOOK, watch.account_id)]
+    assert looks.due(timezone.now()) == [watch.account_id]
+    assert watch.renew_by > timezone.now() + timedelta(days=29)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "no name!",
+        "https://www.tiktok.com/tag/cats",
+        "https://vm.tiktok.com/ZMabc123/",
+        "1" * 70,
+    ],
+)
+def test_what_names_no_account_is_refused(nora: User, line: str) -> None:
+    with pytest.raises(InputError):
+        begin(nora, line)
+    assert not WatchedAccount.objects.exists()
+
+
+def test_who_may_not_watch_is_refused(set_env: SetEnv) -> None:
+    with pytest.raises(WatchingOff):
+        begin(make_user("omar"), "anna")
+    set_env(watches="members")
+    assert begin(make_user("omar"), "anna")
+
+
+def test_one_there_is_already_is_renewed(nora: User) -> None:
+    watch = watching(renew_by=timezone.now() + HOUR)
+    assert begin(nora, "@ANNA") == watch
+    watch.refresh_from_db()
+    assert watch.renew_by > timezone.now() + HOUR
+    assert Watch.objects.count() == 1
+
+
+def test_one_that_has_ended_begins_anew(nora: User) -> None:
+    refused = begin(nora, "anna")
+    looks.end(refused, "private_account")
+    again = begin(nora, "anna")
+    assert again.pk == refused.pk
+    assert (again.state, again.error_code) == (WatchState.CHECKING, "")
+
+
+def test_two_who_begin_at_once_share_the_name(nora: User) -> None:
+    other = make_user("omar", is_staff=True)
+    assert begin(nora, "anna").account_id == begin(other, "anna").account_id
+
+
+def test_there_are_limits_for_one_and_for_all(nora: User, set_env: SetEnv) -> None:
+    set_env(watches_per_member=2, watches_max=3)
+    kept = begin(nora, "one")
+    watches.pause(begin(nora, "two"))
+    with pytest.raises(QuotaExceeded) as caught:
+        begin(nora, "three")
+    assert "2" in caught.value.said
+    begin(make_user("omar", is_staff=True), "one")
+    looks.end(kept, "gone")  # one that has ended takes no place
+    begin(nora, "three")
+    with pytest.raises(QuotaExceeded):
+        begin(make_user("pia", is_staff=True), "four")
+
+
+def test_only_rhythms_that_are_allowed(nora: User, set_env: SetEnv) -> None:
+    with pytest.raises(BadRhythm) as caught:
+        begin(nora, "anna", every=HOUR)
+    assert caught.value.choices == (3 * HOUR, 6 * HOUR, 12 * HOUR)
+    watch = begin(nora, "anna", every=12 * HOUR)
+    with pytest.raises(BadRhythm):
+        watches.change(watch, every=timedelta(days=1))
+    set_env(watch_every_min=HOUR)
+    watches.change(watch, every=HOUR)
+    assert watch.every_s == 3600
+
+
+def test_a_change_renews_and_moves_the_next_look() -> None:
+    now = timezone.now()
+    watch = watching(looked_at=now - HOUR, next_at=now + 11 * HOUR, every_s=43200, renew_by=now)
+    watches.change(watch, every=3 * HOUR, note="new", notify=False)
+    stored = Watch.objects.get()
+    assert (stored.every_s, stored.note, stored.notify) == (3 * 3600, "new", False)
+    assert stored.next_at is not None
+    assert timezone.now() - HOUR < stored.next_at < now + 5 * HOUR
+    assert stored.renew_by > now
+
+
+def test_a_paused_watch_is_looked_at_when_it_goes_on(sent: list[Any]) -> None:
+    watch = watching()
+    watches.pause(watch)
+    assert looks.due(timezone.now()) == []
+    watches.check(watch)  # nobody looks for one that rests
+    assert looks.due(timezone.now()) == []
+    watches.resume(watch)
+    assert watch.state == WatchState.ACTIVE
+    assert looks.due(timezone.now()) == [watch.account_id]
+    watches.resume(watch)
+
+
+def test_one_that_was_paused_before_its_first_look_goes_on_with_that() -> None:
+    watch = watching(of=WatchedAccount.objects.create(name="anna"), state=WatchState.CHECKING)
+    watches.pause(watch)
+    watches.resume(watch)
+    assert watch.state == WatchState.CHECKING
+
+
+def test_all_of_mine_and_none_of_others() -> None:
+    mine = watching("nora")
+    ended = watching("nora", of=WatchedAccount.objects.create(name="x"), state=WatchState.ENDED,
+                     next_at=None)  # fmt: skip
+    theirs = watching("omar")
+    assert watches.pause_all(mine.owner_id) == 1
+    assert [Watch.objects.get(pk=w.pk).state for w in (mine, ended, theirs)] == [
+        WatchState.PAUSED, WatchState.ENDED, WatchState.ACTIVE,
+    ]  # fmt: skip
+    assert watches.resume_all(mine.owner_id) == 1
+    assert Watch.objects.get(pk=mine.pk).state == WatchState.ACTIVE
+
+
+def test_nothing_of_a_deleted_watch_is_left_but_its_jobs() -> None:
+    watch = watching()
+    other = watching("omar")
+    now = timezone.now()
+    WatchGap.objects.create(watch=watch, begins_at=now - HOUR, ends_at=now)
+    job = make_job(watch.owner, watch=watch, from_watch=True)
+    watches.delete(watch)
+    assert WatchedAccount.objects.count() == 1
+    watches.delete(other)
+    assert not WatchedAccount.objects.exists()
+    assert not WatchGap.objects.exists()
+    job.refresh_from_db()
+    assert (job.watch, job.from_watch) == (None, True)
+    assert Job.objects.count() == 1
+
+
+def test_a_look_is_to_be_had_once_in_ten_minutes(
+    sent: list[Any], django_capture_on_commit_callbacks: Callable[..., Any]
+) -> None:
+    watch = watching(next_at=timezone.now() + HOUR)
+    with django_capture_on_commit_callbacks(execute=True):
+        watches.check(watch)
+    assert sent == [(routing.LOOK, watch.account_id)]
+    assert looks.due(timezone.now()) == [watch.account_id]
+    with pytest.raises(QuotaExceeded) as caught:
+        watches.check(watch)
+    assert caught.value.retry_after_s is not None
+    assert 590 < caught.value.retry_after_s <= 600
+    watch.checked_at = timezone.now() + HOUR  # the clock was set back since
+    watches.check(watch)
+
+
+def test_no_look_is_promised_that_nobody_makes(set_env: SetEnv) -> None:
+    watch = watching(next_at=timezone.now() + HOUR)
+    WatchingPause.objects.create()
+    with pytest.raises(WatchingOff):
+        watches.check(watch)
+    WatchingPause.objects.all().delete()
+    set_env(watches="off")
+    with pytest.raises(WatchingOff):
+        watches.check(watch)
+
+
+def test_what_watches_cost() -> None:
+    eight = [watching(f"owner{n}") for n in range(8)]
+    assert watches.looks_a_day(eight) == 32
+    watches.pause(eight[0])
+    assert watches.looks_a_day(eight) == 28
