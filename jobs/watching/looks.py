@@ -17,6 +17,7 @@ from django.db import models, transaction
 from django.db.models import F, Min, Q
 from django.utils import timezone
 
+from jobs.ephemeral import clock
 from jobs.models import Item, Watch, WatchedAccount, WatchGap, WatchState
 from jobs.queue import broker, routing
 from jobs.upstream import breaker
@@ -57,8 +58,11 @@ def tick(now: datetime) -> int:
     """
     if not permission.is_on():
         return 0
-    _end_unrenewed(now)
-    WatchGap.objects.filter(ends_at__lt=now - coverage.KEPT).delete()
+    _end_impossible_waits(now)
+    clock.watch.look()
+    if not clock.watch.was_set_forward(clock.HOLD_S):  # else it may not be so late
+        _end_unrenewed(now)
+        WatchGap.objects.filter(ends_at__lt=now - coverage.KEPT).delete()
     WatchedAccount.objects.filter(watches=None).delete()
     sent = 0
     for account_id in due(now):
@@ -68,16 +72,25 @@ def tick(now: datetime) -> int:
     return sent
 
 
+def _end_impossible_waits(now: datetime) -> None:
+    """Have accounts looked at whose time is up later than it can be: the clock was set back since,
+    and how long they have waited is not known. A gap that ends in the future was none."""
+    ahead = Watch.objects.filter(deadline_at__gt=now + rhythm.LONGEST + timedelta(minutes=1))
+    if ahead.exists():  # mostly there is none: seen without the database's one write lock
+        ahead.filter(state__in=LOOKED).update(next_at=now, deadline_at=now)
+        WatchGap.objects.filter(ends_at__gt=now).delete()
+
+
 def _end_unrenewed(now: datetime) -> None:
     unrenewed = Watch.objects.filter(renew_by__lte=now).exclude(state=WatchState.ENDED)
-    for watch in unrenewed:  # mostly none
-        end(watch, "")
+    for unwanted in unrenewed:  # mostly none
+        end(unwanted, "")
 
 
-def end(watch: Watch, code: str) -> None:
+def end(unwanted: Watch, code: str) -> None:
     """End a watch by itself. code: of the error that ends it; "" where nobody renewed it."""
-    watch.state, watch.next_at, watch.error_code = WatchState.ENDED, None, code
-    watch.save(update_fields=["state", "next_at", "error_code"])
+    unwanted.state, unwanted.next_at, unwanted.error_code = WatchState.ENDED, None, code
+    unwanted.save(update_fields=["state", "next_at", "error_code"])
 
 
 def due(now: datetime, most: int = A_TICK) -> list[UUID]:

@@ -17,6 +17,7 @@ from jobs.queue import shutdown
 from jobs.queue.shutdown import ShutdownRequested
 from jobs.upstream import breaker, way_switches
 from jobs.watching import looks
+from jobs.watching.outcome import Consequences
 from stories.client import StoryClient
 from stories.config import ClientConfig
 from stories.structures import Author
@@ -55,7 +56,7 @@ def known(anna: Account, **facts: Any) -> Watch:
     return watching(of=account(author), **facts)
 
 
-def look_at(watch: Watch) -> looking.Consequences | None:
+def look_at(watch: Watch) -> Consequences | None:
     Watch.objects.filter(pk=watch.pk).update(next_at=timezone.now())
     told = looking.run(claimed(watch))
     watch.refresh_from_db()

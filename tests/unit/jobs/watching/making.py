@@ -60,7 +60,9 @@ def story(number: int = 1, age: timedelta = timedelta(hours=1)) -> Story:
     )
 
 
-def sight(stories: Sequence[Story] = (), author: Author = ANNA, **left_out: int) -> Sight:
-    """A list with these stories. left_out: how many are not among them, by reason."""
-    counts = {LeftOutReason(reason): count for reason, count in left_out.items()}
+def sight(
+    stories: Sequence[Story] = (), /, author: Author = ANNA, left_out: Sequence[str] = ()
+) -> Sight:
+    """A list with these stories. left_out: reasons, each for one that is not among them."""
+    counts = {LeftOutReason(reason): 1 for reason in left_out}
     return Sight(author=author, stories=stories, left_out=counts)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from jobs.ephemeral import clock
 from jobs.models import Watch, WatchedAccount, WatchGap, WatchState
 from jobs.queue import broker, routing
 from jobs.upstream import breaker
@@ -195,8 +196,41 @@ def test_a_broker_that_takes_nothing_is_not_asked_ten_times(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked: list[object] = []
-    monkeypatch.setattr(broker, "send", lambda *message: bool(asked.append(message)))
+
+    def refuse(*message: object) -> bool:
+        asked.append(message)
+        return False
+
+    monkeypatch.setattr(broker, "send", refuse)
     of(1)
     of(2)
     assert looks.tick(timezone.now()) == 0
     assert len(asked) == 1
+
+
+def test_a_clock_that_was_set_back_has_all_looked_at(sent: list[tuple[str, Any]]) -> None:
+    """When the last look was, nobody knows by such a clock."""
+    now = timezone.now()
+    ahead = now + 5 * HOUR
+    watch = of(1, next_at=ahead + 6 * HOUR, deadline_at=ahead + 20 * HOUR, covered_until=ahead)
+    right = of(2, next_at=now + HOUR, deadline_at=now + 19 * HOUR)
+    paused = of(3, state=WatchState.PAUSED, next_at=None, deadline_at=ahead + 20 * HOUR)
+    untrue = WatchGap.objects.create(watch=watch, begins_at=now - HOUR, ends_at=ahead)
+    WatchGap.objects.create(watch=watch, begins_at=now - 9 * HOUR, ends_at=now - 8 * HOUR)
+    looks.tick(now)
+    assert [account_id for _, account_id in sent] == [watch.account_id]
+    assert untrue not in WatchGap.objects.all()
+    assert WatchGap.objects.count() == 1
+    right.refresh_from_db()
+    paused.refresh_from_db()
+    assert (right.next_at, paused.next_at) == (now + HOUR, None)
+
+
+def test_a_clock_that_jumped_forward_ends_nothing(
+    sent: list[tuple[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = of(1, renew_by=timezone.now() - HOUR)
+    monkeypatch.setattr(clock.watch, "was_set_forward", lambda _: True)
+    looks.tick(timezone.now())
+    watch.refresh_from_db()
+    assert watch.state == WatchState.ACTIVE

@@ -112,7 +112,7 @@ def test_a_line_of_a_watch_waits_for_what_people_asked_for_until_a_story_leaves(
 def test_a_list_that_is_not_whole_covers_nothing_and_its_stories_are_saved(reason: str) -> None:
     before = timezone.now() - 5 * HOUR
     watch = watching(covered_until=before, failures=1)
-    note_list(claimed(watch), sight([story()], **{reason: 1}))
+    note_list(claimed(watch), sight([story()], left_out=[reason]))
     watch.refresh_from_db()
     assert watch.covered_until == before
     assert (watch.failures, bool(watch.error_code)) == (2, True)
@@ -122,7 +122,7 @@ def test_a_list_that_is_not_whole_covers_nothing_and_its_stories_are_saved(reaso
 
 def test_what_is_not_for_everyone_is_no_hole() -> None:
     watch = watching()
-    note_list(claimed(watch), sight([], private=1, age_restricted=1, foreign=1))
+    note_list(claimed(watch), sight(left_out=["private", "age_restricted", "foreign"]))
     watch.refresh_from_db()
     assert watch.covered_until is not None
 

@@ -34,7 +34,12 @@ def nora() -> User:
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
     """What is sent to the broker."""
     messages: list[tuple[str, Any]] = []
-    monkeypatch.setattr(broker, "send", lambda *message: bool(messages.append(message)) or True)
+
+    def send(task: str, row_id: Any) -> bool:
+        messages.append((task, row_id))
+        return True
+
+    monkeypatch.setattr(broker, "send", send)
     return messages
 
 
