@@ -18,7 +18,7 @@ from typing import BinaryIO, Literal
 from stories.avatars import AvatarFetch
 from stories.client import StoryClient
 from stories.completion import ObtainedFile
-from stories.errors import MediaError, SoundMissing, StoriesError, TimedOut, UpstreamError
+from stories.errors import Gone, MediaError, SoundMissing, StoriesError, TimedOut, UpstreamError
 from stories.events import (
     Event,
     FileReady,
@@ -361,12 +361,17 @@ def _wanted(result: LookupResult, only: frozenset[str]) -> LookupResult:
     """What is wanted of a list, and of what it leaves out; all of it where `only` is empty."""
     if not only:
         return result
+    stories = tuple(story for story in result.stories if story.id in only)
     left_out_ids = {key: value for key, value in result.left_out_ids.items() if key in only}
+    error = result.error
+    if not stories and not left_out_ids and error is None:
+        error = result.refusal or Gone("not listed any more")
     return replace(
         result,
-        stories=tuple(story for story in result.stories if story.id in only),
+        stories=stories,
         left_out_ids=left_out_ids,
         left_out=counted(Counter(left_out_ids.values())),
+        error=error,
     )
 
 

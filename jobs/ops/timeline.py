@@ -59,8 +59,11 @@ def _ordered(entries: Iterable[TimelineEntry], now: datetime) -> list[TimelineEn
 
 
 def _item_entries(item: Item) -> Iterator[TimelineEntry]:
-    yield TimelineEntry(item.created_at, _("submitted"), rank=_SENT)
-    if item.asked_at - item.created_at > _SAME_MOMENT:
+    found = item.look_id is not None
+    submitted = _("found by a watch") if found else _("submitted")
+    yield TimelineEntry(item.created_at, submitted, rank=_SENT)
+    # Until its time of asking, a line that a watch found merely yields to others.
+    if item.asked_at - item.created_at > _SAME_MOMENT and not found:
         yield TimelineEntry(item.asked_at, _("asked for again"), rank=_ASKED)
     if item.claimed_at:
         began = _("attempt %(n)d began") % {"n": item.attempt}

@@ -13,6 +13,7 @@ from stories import obtain as obtaining
 from stories.client import StoryClient
 from stories.config import ClientConfig
 from stories.errors import (
+    Gone,
     MediaCorrupt,
     MediaUnavailable,
     NoSuchAccount,
@@ -424,6 +425,16 @@ async def test_a_given_moment_decides_what_is_active(
         await saved(client, folder, link, now=datetime.now(UTC) + timedelta(hours=60))
     assert caught.value.code == "gone"
     assert tiktok.count() == 1, "and is known by now"
+
+
+async def test_wanted_stories_that_are_listed_no_more_are_gone(
+    tiktok: FakeTikTok, alice: Account
+) -> None:
+    alice.photo(**TINY)
+    known = Author(id=alice.id, name="alice")
+    async with client_of(tiktok) as client:
+        with pytest.raises(Gone):
+            await saved(client, Folder(), only=frozenset({"1"}), known=known)
 
 
 async def test_of_a_list_only_the_wanted_stories_are_saved(

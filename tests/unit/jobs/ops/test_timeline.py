@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from uuid import uuid4
 
 import pytest
 from django.utils import timezone
@@ -143,3 +144,10 @@ def test_things_at_one_time_are_told_in_their_order() -> None:
         "1 file deleted, 1 kB",
         "> this record is deleted",
     ]
+
+
+def test_what_a_watch_found_was_asked_for_by_nobody() -> None:
+    at = ago(minutes=1)
+    item = make_item(created_at=at, asked_at=at + timedelta(hours=20), look_id=uuid4())
+    assert texts(timeline.of_item(item, NOW))[0] == "found by a watch"
+    assert "asked for again" not in " ".join(texts(timeline.of_item(item, NOW)))
