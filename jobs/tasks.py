@@ -30,6 +30,7 @@ from jobs.queue.look_ups import PATIENCE_S, LookUp, look_ups
 from jobs.queue.passing_on import DATABASE_IS_AWAY, pass_on
 from jobs.queue.shutdown import ShutdownRequested
 from jobs.watching import looks
+from jobs.watching.looks import Look
 from jobs.zips import claims as zip_claims
 from jobs.zips import packing
 from jobs.zips.claims import PackageClaim
@@ -173,9 +174,21 @@ def _look_at(account_id: UUID) -> None:
     with part:
         claimed = looks.claim(account_id)
         if claimed is not None:
-            from jobs.fetching import looking
+            _make(claimed)
 
-            looking.run(claimed)
+
+def _make(claimed: Look) -> None:
+    # Loaded with the first look, as the pipeline is with the first line.
+    from jobs.fetching import looking
+
+    try:
+        looking.run(claimed)
+    except DATABASE_IS_AWAY:
+        raise
+    except Exception:  # a bug: say so, and do not try again at once
+        bug_id = new_bug_id()
+        logger.exception("a look crashed, bug %s", bug_id)
+        looks.note_failure(claimed, Internal.code)
 
 
 @shared_task(ignore_result=True)

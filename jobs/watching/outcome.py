@@ -89,7 +89,8 @@ def note_list(look: Look, sight: Sight) -> Consequences | None:
             told.renamed = list(account.watches.exclude(state=WatchState.ENDED))
         # One that was paused while TikTok was asked stays paused.
         watches = Watch.objects.select_related("owner").filter(pk__in=ids, state__in=looks.LOOKED)
-        for watch in watches.order_by("pk").select_for_update(of=("self",)):
+        # By owner: their rows are locked on the way, and two looks may share two of them.
+        for watch in watches.order_by("owner", "pk").select_for_update(of=("self",)):
             _note(watch, account, look, sight, told)
         columns = {} if sight.code else {"complete_at": look.began_at}
         looks.leave(account, **_account_columns(sight.author), **columns)
