@@ -21,6 +21,7 @@ RUN if [ -f requirements/ca.pem ]; then export PIP_CERT=/app/requirements/ca.pem
 COPY manage.py ./
 COPY stories stories
 COPY accounts accounts
+COPY notices notices
 COPY jobs jobs
 COPY webapp webapp
 COPY templates templates

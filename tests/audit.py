@@ -26,7 +26,7 @@ from tests import wheels
 
 ROOT: Final = Path(__file__).parents[1]
 LOCKS: Final = ("base", "dev", "attack")
-CODE: Final = ("accounts", "jobs", "stories", "webapp", "requirements", "manage.py")
+CODE: Final = ("accounts", "jobs", "notices", "stories", "webapp", "requirements", "manage.py")
 KNOWN_BAD: Final = ROOT / "requirements" / "known-bad.txt"
 PIN: Final = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)(?:\[[^\]]*\])?==(?P<version>[^\s;]+)")
 FREE: Final = re.compile(

@@ -15,7 +15,7 @@ from pathlib import Path
 from django.utils.translation.template import templatize
 
 ROOT = Path(__file__).resolve().parents[1]
-ROOMS = ("jobs", "accounts", "webapp")
+ROOMS = ("jobs", "accounts", "notices", "webapp")
 LOCALE = ROOT / "locale"
 CALLS = {
     "_": ("id",),

@@ -127,6 +127,7 @@ INSTALLED_APPS = [
     # Its tables stay when it is switched off again (accounts/oidc/orphans.py).
     *(["allauth.socialaccount"] if STORYKEEP.oidc_issuer else []),
     "accounts",
+    "notices",
     "jobs",
     "webapp",  # for `manage.py up` and webapp/static; it has no models
 ]

@@ -20,7 +20,7 @@ from jobs import VERSION
 _APP: Final = "storykeep"
 """Our versions stand beside the migrations as those of an app of this name, which Django ignores:
 so they are in every backup and dump."""
-_OURS: Final = frozenset({"jobs", "accounts"})
+_OURS: Final = frozenset({"jobs", "accounts", "notices"})
 
 
 class NewerDatabase(OperationalError):

@@ -51,7 +51,7 @@ def reached(start: str) -> Iterator[tuple[Path, str]]:
 )
 def test_the_demo_imports_nothing_that_only_tests_need(module: str) -> None:
     installed = packages_distributions()
-    ours = {"tests", "stories", "jobs", "accounts", "webapp"}
+    ours = {"tests", "stories", "jobs", "accounts", "notices", "webapp"}
     for path, name in reached(module):
         top = name.partition(".")[0]
         if top in ours or top in sys.stdlib_module_names:

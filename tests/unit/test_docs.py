@@ -15,7 +15,7 @@ from accounts.proxy_signin import OPEN_PATHS
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
-FILE = re.compile(r"`((?:jobs|stories|webapp|accounts|tests|benchmarks|docs)/[\w./-]+)`")
+FILE = re.compile(r"`((?:jobs|stories|webapp|accounts|notices|tests|benchmarks|docs)/[\w./-]+)`")
 MAKE = re.compile(r"(?:`|^|&& )make ([a-z-]+)", re.MULTILINE)
 MANAGE = re.compile(r"\bmanage\.py ([a-z]+)")
 LINK = re.compile(r"\]\((?!https?:|#)([\w./-]+)[^)]*\)")

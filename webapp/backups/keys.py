@@ -10,8 +10,10 @@ from typing import Final
 
 from django.conf import settings
 
+from notices.vapid import KEY_FILE
+
 SECRET_KEY: Final = "secret-key"  # noqa: S105  # nosec B105  # of a file
-KEY_FILES: Final = (SECRET_KEY,)
+KEY_FILES: Final = (SECRET_KEY, KEY_FILE)
 """Names of key files in the data folder. A feature that keeps a key of its own there adds it."""
 
 

@@ -116,7 +116,7 @@ def test_a_disk_that_fails_for_a_moment_does_not_stop_later_starts(tmp_path: Pat
 
 def test_the_worker_has_the_same_less_the_pages(tmp_path: Path) -> None:
     site, worker = django_settings(tmp_path), django_settings(tmp_path, "webapp.settings_worker")
-    ours = {"accounts", "jobs", "webapp", "django.contrib.auth"}
+    ours = {"accounts", "jobs", "notices", "webapp", "django.contrib.auth"}
     assert ours <= set(worker["INSTALLED_APPS"]) < set(site["INSTALLED_APPS"])
     del worker["INSTALLED_APPS"], site["INSTALLED_APPS"]
     assert worker == site

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[4]
 def test_every_key_that_the_code_names_is_in_the_table_and_no_other() -> None:
     named = {
         name
-        for room in ("jobs", "webapp", "accounts")
+        for room in ("jobs", "webapp", "accounts", "notices")
         for path in (ROOT / room).rglob("*.py")
         if path.name != "keys.py"
         for name in re.findall(r'["\'](storykeep:[a-z_:-]*)', path.read_text(encoding="utf-8"))

@@ -1,0 +1,350 @@
+"""Deliveries, one after the other: claimed, sent, and what came of it written down.
+
+A delivery is claimed by an UPDATE that one worker wins, for as long as a try can take. What a
+worker that died had in hand is tried again where a second one does no harm: a push message takes
+the place of the same one, a webhook knows it by its id. A channel knows neither, so there it is
+given up, and its member told that it may have arrived.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
+
+from notices import channels, push_message, subscriptions, vapid, webhooks
+from notices.kinds import THIRD_PARTIES, DeliveryState, Kind, Reason, Way
+from notices.models import Channel, Delivery, Message, Preference, PushSubscription, Webhook
+from notices.planning import schedule_of, zone_of
+from notices.sealing import Unreadable
+from notices.wire import Answer, NotSent, Post, Request
+from notices.wording import Text, write
+
+logger = logging.getLogger(__name__)
+
+LEASE: Final = timedelta(minutes=3)
+"""Longer than a try can take."""
+WAITS: Final[Mapping[Way, tuple[timedelta, ...]]] = {
+    Way.PUSH: tuple(timedelta(minutes=n) for n in (1, 5, 20, 60, 180)),
+    Way.CHANNEL: tuple(timedelta(minutes=n) for n in (1, 5, 20, 60, 180)),
+    Way.WEBHOOK: tuple(timedelta(minutes=n) for n in (1, 10)),
+}
+"""The waits between tries, of which there is one more."""
+MAX_RETRY_AFTER: Final = timedelta(hours=6)
+GIVEN_UP_AFTER: Final = timedelta(days=1)
+BATCH: Final = 100
+"""Deliveries looked at in one call."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """What sending needs of the instance. post: has the network. contact: mail address for push
+    services, None = no push. base: the site's address with a slash at its end, "" where it is not
+    known. webhook_hosts: as of `webhooks.check_address`. stop: asked between two deliveries."""
+
+    post: Post
+    contact: str | None = None
+    base: str = ""
+    webhook_hosts: Collection[str] = ()
+    stop: Callable[[], bool] = lambda: False
+
+
+class _GivenUp(Exception):
+    """No further try would help. reason: why."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason.value)
+        self.reason = reason
+
+
+class _Later(Exception):
+    """A further try may help. retry_after_s: not before that."""
+
+    def __init__(self, reason: Reason, retry_after_s: float | None = None) -> None:
+        super().__init__(reason.value)
+        self.reason, self.retry_after_s = reason, retry_after_s
+
+
+def deliver(outside: Outside, clock: Callable[[], datetime] = timezone.now) -> int:
+    """Send what is due; how many deliveries were sent. Safe to run in several workers at once."""
+    now = clock()
+    due = _due(now).order_by("not_before", "created_at")
+    if _has_no_key():  # a worker with a data folder of its own: another one has the key
+        due = due.exclude(way=Way.PUSH)
+    sent = 0
+    for row in list(due[:BATCH]):
+        if outside.stop():
+            break
+        sent += _try(row, outside, clock)
+    return sent
+
+
+def _due(now: datetime) -> QuerySet[Delivery]:
+    """Waiting deliveries that nobody has in hand. What lies farther ahead than it can was put there
+    by a clock that was wrong."""
+    return Delivery.objects.filter(
+        Q(not_before__lte=now) | Q(not_before__gt=now + GIVEN_UP_AFTER + MAX_RETRY_AFTER),
+        Q(leased_until=None) | Q(leased_until__lte=now) | Q(leased_until__gt=now + LEASE),
+        state=DeliveryState.WAITING,
+    )
+
+
+def _has_no_key() -> bool:
+    try:
+        return vapid.find() is None
+    except vapid.NoKey as error:
+        logger.warning("the key of push messages cannot be used: %s", error)
+        return True
+
+
+def _try(row: Delivery, outside: Outside, clock: Callable[[], datetime]) -> bool:
+    now = clock()
+    tries = row.tries + 1
+    claimed = (
+        _due(now)
+        .filter(pk=row.pk, tries=row.tries)
+        .update(leased_until=now + LEASE, tries=F("tries") + 1)
+    )
+    if not claimed:
+        return False
+    claim = Delivery.objects.filter(pk=row.pk, tries=tries, state=DeliveryState.WAITING)
+    if row.leased_until is not None and row.way == Way.CHANNEL:
+        _end(claim, DeliveryState.GIVEN_UP, Reason.INTERRUPTED, clock())
+        return False
+    messages = list(Message.objects.filter(batch=row.batch).order_by("created_at", "pk"))
+    preference = Preference.objects.select_related("owner").filter(pk=row.owner_id).first()
+    if not messages or preference is None or not preference.owner.is_active:
+        Delivery.objects.filter(pk=row.pk).delete()  # forgotten, or its member was blocked
+        return False
+    try:
+        _SEND[Way(row.way)](_Parcel(row, messages, preference, now), outside)
+    except _GivenUp as given_up:
+        logger.info("message %s is given up: %s", row.pk, given_up.reason.value)
+        _end(claim, DeliveryState.GIVEN_UP, given_up.reason, clock())
+        return False
+    except _Later as later:
+        _put_off(claim, row, preference, later, clock())
+        return False
+    _end(claim, DeliveryState.SENT, Reason.NONE, clock())
+    _forget_what_was_said(row.batch)
+    return True
+
+
+def _end(claim: QuerySet[Delivery], state: DeliveryState, reason: Reason, now: datetime) -> None:
+    claim.update(state=state, reason=reason, leased_until=None, ended_at=now)
+
+
+def _put_off(
+    claim: QuerySet[Delivery], row: Delivery, preference: Preference, later: _Later, now: datetime
+) -> None:
+    waits = WAITS[Way(row.way)]
+    if row.tries >= len(waits):  # of the tries before this one
+        _end(claim, DeliveryState.GIVEN_UP, later.reason, now)
+        return
+    wait = waits[row.tries]
+    if later.retry_after_s is not None:
+        asked = timedelta(seconds=min(later.retry_after_s, MAX_RETRY_AFTER.total_seconds()))
+        wait = max(wait, asked)
+    at = schedule_of(preference).outside_quiet(now + wait)
+    if at - row.created_at > GIVEN_UP_AFTER:
+        _end(claim, DeliveryState.GIVEN_UP, Reason.TOO_LATE, now)
+        return
+    claim.update(not_before=at, reason=later.reason, leased_until=None)
+
+
+def _forget_what_was_said(batch: UUID) -> None:
+    """Once every way has it, who it was about is not kept; that it was told is."""
+    if not Delivery.objects.filter(batch=batch).exclude(state=DeliveryState.SENT).exists():
+        Message.objects.filter(batch=batch).update(facts={}, path="", topic="")
+
+
+# --- the three ways -------------------------------------------------------------------------------
+
+
+class _Parcel:
+    """A claimed delivery with its messages."""
+
+    def __init__(
+        self, row: Delivery, messages: Sequence[Message], preference: Preference, now: datetime
+    ) -> None:
+        self.row, self.messages, self.preference, self.now = row, messages, preference, now
+        self.names = preference.names or row.way not in THIRD_PARTIES
+
+    def text(self, messages: Sequence[Message] | None = None) -> Text:
+        """All of it in words, or some of its messages."""
+        return write(
+            messages or self.messages,
+            names=self.names,
+            language=self.preference.language,
+            zone=zone_of(self.preference),
+            now=self.now,
+        )
+
+    def path(self) -> str:
+        """The page it leads to: that of its one message, else the first page."""
+        return self.messages[0].path if len(self.messages) == 1 else ""
+
+    def topic(self) -> str:
+        """What a newer message takes the place of: the one it is about, else this batch."""
+        only = self.messages[0].topic if len(self.messages) == 1 else ""
+        return only or self.row.batch.hex
+
+    def ttl(self) -> timedelta:
+        """How long it is worth to be shown: until our last copy goes."""
+        until = [message.kept_until for message in self.messages if message.kept_until]
+        if len(until) < len(self.messages):
+            return push_message.MAX_TTL
+        return max(until) - self.now
+
+
+def _push(parcel: _Parcel, outside: Outside) -> None:
+    devices = PushSubscription.objects.filter(owner_id=parcel.row.owner_id)
+    device = devices.filter(pk=parcel.row.target).first()
+    if device is None:
+        raise _GivenUp(Reason.GONE)
+    if outside.contact is None:
+        raise _GivenUp(Reason.NOT_SET_UP)
+    try:
+        subscriptions.check_endpoint(device.endpoint)
+        key = vapid.find()
+    except subscriptions.SubscriptionRefused as error:
+        raise _GivenUp(Reason.NOT_ALLOWED) from error
+    except vapid.NoKey as error:
+        raise _Later(Reason.NOT_SET_UP) from error
+    if key is None or key.public != device.server_key:
+        raise _GivenUp(Reason.OTHER_KEY)
+    content = push_message.payload(
+        parcel.text(),
+        navigate=f"{device.base}{parcel.path()}",
+        tag=parcel.topic(),
+        language=parcel.preference.language,
+    )
+    try:
+        request = push_message.build(
+            content,
+            device,
+            key=key,
+            contact=outside.contact,
+            ttl=parcel.ttl(),
+            topic=parcel.topic(),
+        )
+    except push_message.UnusableKeys as error:
+        devices.filter(pk=device.pk).delete()
+        raise _GivenUp(Reason.BAD_KEYS) from error
+    answer = _ask(outside.post, request)
+    if answer.status in {404, 410}:
+        devices.filter(pk=device.pk, endpoint=device.endpoint).delete()
+        raise _GivenUp(Reason.GONE)
+    _judge(answer)
+    devices.filter(pk=device.pk).update(last_ok_at=parcel.now)
+
+
+def _channel(parcel: _Parcel, outside: Outside) -> None:
+    channel = Channel.objects.filter(pk=parcel.row.target).first()
+    if channel is None or parcel.preference.channel_id != channel.pk:
+        raise _GivenUp(Reason.NOT_SET_UP)
+    text = parcel.text()
+    link = f"{outside.base}{parcel.path()}" if outside.base else ""
+    body = "\n".join(part for part in (text.body, link) if part)
+    try:
+        channels.send(
+            channel,
+            Text(title=text.title, body=body),
+            user=parcel.preference.owner.get_username(),
+        )
+    except Unreadable as error:
+        raise _GivenUp(Reason.UNREADABLE) from error
+    except NotSent as error:
+        if error.reason == Reason.NOT_ALLOWED:
+            raise _GivenUp(error.reason) from error
+        raise _Later(error.reason) from error
+
+
+def _webhook(parcel: _Parcel, outside: Outside) -> None:
+    webhook = Webhook.objects.filter(pk=parcel.row.owner_id).first()
+    if webhook is None:
+        raise _GivenUp(Reason.NOT_SET_UP)
+    try:
+        request = webhooks.build(
+            webhook,
+            event(parcel.row.pk.hex, parcel.messages, parcel.text, outside.base, parcel.names),
+            event_id=f"msg_{parcel.row.pk.hex}",
+            now=parcel.now,
+            hosts=outside.webhook_hosts,
+        )
+    except Unreadable as error:
+        raise _GivenUp(Reason.UNREADABLE) from error
+    except webhooks.AddressRefused as error:
+        raise _GivenUp(Reason.NOT_ALLOWED) from error
+    answer = _ask(outside.post, request)
+    if not 200 <= answer.status < 300:
+        busy = answer.status in {429, 503}
+        raise _Later(Reason.BUSY if busy else Reason.REFUSED, answer.retry_after_s)
+    Webhook.objects.filter(pk=webhook.pk).update(last_ok_at=parcel.now)
+
+
+def event(
+    event_id: str,
+    messages: Sequence[Message],
+    text: Callable[[Sequence[Message] | None], Text],
+    base: str,
+    names: bool,
+) -> dict[str, Any]:
+    """What a webhook is sent: {type, id, title, body, messages: [{kind, title, body, url, count,
+    authors, kept_until}]}. url, authors, kept_until: null where not known, or not to be named."""
+    whole = text(None)
+    listed = []
+    for message in messages:
+        said = text([message])
+        facts = message.facts
+        authors = facts.get("authors") or [name for name in [facts.get("author")] if name]
+        kept = message.kept_until
+        listed.append(
+            {
+                "kind": Kind(message.kind).value,
+                "title": said.title,
+                "body": said.body,
+                "url": f"{base}{message.path}" if base else None,
+                "count": facts.get("count"),
+                "authors": authors if names else None,
+                "kept_until": f"{kept.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if kept else None,
+            }
+        )
+    return {
+        "type": "storykeep.messages",
+        "id": event_id,
+        "title": whole.title,
+        "body": whole.body,
+        "messages": listed,
+    }
+
+
+def _ask(post: Post, request: Request) -> Answer:
+    try:
+        return post(request)
+    except NotSent as error:
+        if error.reason == Reason.NOT_ALLOWED:
+            raise _GivenUp(error.reason) from error
+        raise _Later(error.reason) from error
+
+
+def _judge(answer: Answer) -> None:
+    """What a push service says; 2xx is well."""
+    if 200 <= answer.status < 300:
+        return
+    if answer.status == 429 or answer.status >= 500:
+        raise _Later(Reason.BUSY, answer.retry_after_s)
+    raise _GivenUp(Reason.REFUSED)
+
+
+_SEND: Final[Mapping[Way, Callable[[_Parcel, Outside], None]]] = {
+    Way.PUSH: _push,
+    Way.CHANNEL: _channel,
+    Way.WEBHOOK: _webhook,
+}

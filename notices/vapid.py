@@ -1,0 +1,95 @@
+"""The key this instance signs push messages with, in a file of the data folder.
+
+Browsers are told its public half when they subscribe, and take messages that are signed with it
+alone: a new key means that every device has to be set up again.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from base64 import urlsafe_b64encode
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from django.conf import settings
+
+KEY_FILE: Final = "push-key"
+"""Name of the file in the data folder: the public key in a line, then the private one as PEM."""
+_MAX_BYTES: Final = 4096
+_PUBLIC: Final = re.compile(r"[A-Za-z0-9_-]{87}")
+
+
+class NoKey(Exception):
+    """There is no usable key, and none can be made. str(): why, without a path."""
+
+
+@dataclass(frozen=True, slots=True)
+class PushKey:
+    """public: in base64url, as browsers take it. private_pem: PKCS#8."""
+
+    public: str
+    private_pem: str
+
+
+def find() -> PushKey | None:
+    """The key of this data folder; None while there is none. Raises NoKey for one that is broken or
+    cannot be read."""
+    try:
+        with _path().open("r", encoding="ascii") as file:
+            text = file.read(_MAX_BYTES)
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise NoKey(type(error).__name__) from error
+    public, _, pem = text.partition("\n")
+    if not _PUBLIC.fullmatch(public) or "PRIVATE KEY" not in pem:
+        raise NoKey(f"{KEY_FILE} holds no key")
+    return PushKey(public, pem)
+
+
+def find_or_make() -> PushKey:
+    """The key, made on first use. Of several processes at once, one makes it. Raises NoKey."""
+    if (found := find()) is not None:
+        return found
+    path = _path()
+    fresh = path.with_name(f"{KEY_FILE}.{os.getpid()}-{secrets.token_urlsafe(6)}")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(_new())
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):  # another process was quicker: theirs counts
+            os.link(fresh, path)
+    except OSError as error:
+        raise NoKey(type(error).__name__) from error
+    finally:
+        with suppress(OSError):
+            fresh.unlink()
+    if (made := find()) is None:
+        raise NoKey(f"{KEY_FILE} was removed")
+    return made
+
+
+def _new() -> str:
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.serialization import (
+        Encoding,
+        NoEncryption,
+        PrivateFormat,
+        PublicFormat,
+    )
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    point = key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return f"{urlsafe_b64encode(point).rstrip(b'=').decode()}\n{pem.decode()}"
+
+
+def _path() -> Path:
+    return Path(settings.STORYKEEP.data_dir) / KEY_FILE
