@@ -27,6 +27,7 @@ from jobs.queue import actions, quotas, remembered_authors, residue
 from jobs.queue.backoff import error_fields
 from jobs.queue.transitions import transition
 from jobs.states import ItemState
+from notices import outbox
 
 logger = logging.getLogger(__name__)
 
@@ -107,6 +108,7 @@ def _erase_rows(job_id: UUID, among: QuerySet[Job]) -> list[SizedFile] | None:
         if not among.select_for_update().filter(pk=job_id).exists():
             return None
         quotas.carry_over(job_id)
+        outbox.forget([job_id.hex])
         residue.note()
         if _is_large(job_id):
             _mark(job_id)

@@ -30,8 +30,10 @@ from jobs.queue.backoff import (
     waits_alone,
 )
 from jobs.queue.claims import Claim, move
+from jobs.queue.notifying import notify
 from jobs.queue.transitions import transition
 from jobs.states import OPEN, ItemState
+from notices import outbox
 from stories.errors import Gone, Refusal, StoriesError
 
 logger = logging.getLogger(__name__)
@@ -159,16 +161,22 @@ def restart_expiry(item_ids: Sequence[UUID], now: datetime) -> None:
 
 
 def settle_finished_jobs(jobs: models.QuerySet[Job], now: datetime) -> int:
-    """Settle those of the jobs in which no item is open; how many that were. One statement.
+    """Settle those of the jobs in which no item is open, and tell their owners, where these want to
+    be told; how many jobs that were. Two statements where nobody does.
 
     Call it after the last item's settling was committed: of two items that settle at once, one call
     sees both.
     """
     still_open = Item.objects.open().filter(job=OuterRef("pk"))
     ids = jobs.order_by().values("pk")
-    return Job.objects.filter(~Exists(still_open), pk__in=ids, settled_at=None).update(
-        settled_at=now
-    )
+    finished = Job.objects.filter(~Exists(still_open), pk__in=ids, settled_at=None)
+    if not outbox.is_used():
+        return finished.update(settled_at=now)
+    with transaction.atomic():  # no job settles without its message
+        count = finished.update(settled_at=now)
+        if count:
+            notify(Job.objects.filter(settled_at=now), now)
+    return count
 
 
 # --- what the reaper puts right -------------------------------------------------------------------
