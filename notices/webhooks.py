@@ -30,10 +30,11 @@ class AddressRefused(ValueError):
 
 
 def is_listed(parts: SplitResult, hosts: Collection[str]) -> bool:
-    """Whether whoever runs the instance has listed this host, as `host` or `host:port`."""
+    """Whether whoever runs the instance has listed this host: as `host` with a port that goes
+    without saying, or as `host:port`."""
     host = (parts.hostname or "").lower()
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    return host in hosts or f"{host}:{port}" in hosts
+    return f"{host}:{port}" in hosts or (host in hosts and port in {80, 443})
 
 
 def check_address(address: str, hosts: Collection[str]) -> SplitResult:

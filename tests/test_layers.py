@@ -128,6 +128,7 @@ def test_processes_know_the_settings_and_nothing_else() -> None:
     """The supervisor stays small: it starts the rest and never loads it."""
     allowed = {
         "webapp.env",
+        "webapp.env_notices",
         "webapp.env_outside",
         "webapp.env_backup",
         "webapp.env_signin",
@@ -163,7 +164,7 @@ TESTED_ELSEWHERE = {
         "management.commands.sweep",
         "standalone.listener",
     },
-    "notices": {"kinds", "wire"},
+    "notices": {"apprise_child", "kinds", "wire"},
     "stories": {"config", "events", "structures", "ways"},
     "webapp": {
         "admin.wording",

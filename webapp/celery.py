@@ -96,6 +96,14 @@ def back_up() -> None:
     daily.run(timezone.now())
 
 
+@app.task(name=routing.SEND_NOTICES, ignore_result=True)
+def send_notices() -> None:
+    """Send people what there is to tell them."""
+    from webapp import notices_due
+
+    notices_due.run(timezone.now())
+
+
 POLL_DELAYS_S: Final = (0.005, 0.02, 0.05, 0.1, 0.2, 0.4)
 
 

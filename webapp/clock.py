@@ -26,6 +26,8 @@ WATCH_EVERY_S: Final = 60.0
 """Seconds between two looks at which watched accounts are due."""
 BACK_UP_EVERY_S: Final = 600.0
 """Seconds between two looks at whether the daily backup is due."""
+NOTICES_EVERY_S: Final = 15.0
+"""Seconds between two looks at whether somebody is to be told something."""
 LOOK_EVERY_S: Final = 1.0
 """Seconds between two ticks."""
 RETRY_AFTER_S: Final = 5.0
@@ -37,8 +39,8 @@ other clocks may not before."""
 
 
 def schedule() -> dict[str, float]:
-    """EVERY_S, and what is switched on."""
-    own: dict[str, float] = {}
+    """EVERY_S, messages to people, and what is switched on."""
+    own: dict[str, float] = {routing.SEND_NOTICES: NOTICES_EVERY_S}
     if settings.STORYKEEP.backup_daily:
         own[routing.BACK_UP] = BACK_UP_EVERY_S
     if settings.STORYKEEP.watches != "off":

@@ -13,8 +13,9 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from pydantic import ByteSize, ConfigDict, Field, SecretStr, ValidationError
 
-from webapp import env_backup, env_outside, env_signin, env_storage, env_watch
+from webapp import env_backup, env_notices, env_outside, env_signin, env_storage, env_watch
 from webapp.env_backup import BackupSettings
+from webapp.env_notices import NoticeSettings
 from webapp.env_outside import OutsideSettings
 from webapp.env_signin import SignInSettings
 from webapp.env_storage import StorageSettings
@@ -58,6 +59,7 @@ SECRETS: Final = (
     *env_backup.SECRETS,
     *env_signin.SECRETS,
     *env_outside.SECRETS,
+    *env_notices.SECRETS,
 )
 """Settings that can also come from the file named in `STORYKEEP_<NAME>_FILE`."""
 
@@ -94,7 +96,13 @@ def _read_values(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 class Env(
-    WatchSettings, OutsideSettings, SignInSettings, BackupSettings, StorageSettings, TikTokSettings
+    WatchSettings,
+    NoticeSettings,
+    OutsideSettings,
+    SignInSettings,
+    BackupSettings,
+    StorageSettings,
+    TikTokSettings,
 ):
     """Every setting, read from `STORYKEEP_<NAME>`. docs/settings.md shows the same list.
 
@@ -386,7 +394,7 @@ def _combination_errors(env: Env) -> dict[tuple[str, ...], str]:
     for name in ("email_from", "public_url"):
         if env.email_url and not getattr(env, name):
             lines["email_url", name] = f"{PREFIX}EMAIL_URL: needs {PREFIX}{name.upper()}"
-    for part in (env_storage, env_backup, env_signin, env_outside, env_watch):
+    for part in (env_storage, env_backup, env_signin, env_outside, env_notices, env_watch):
         lines |= part.combination_errors(env)
     return lines
 

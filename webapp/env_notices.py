@@ -2,14 +2,44 @@
 
 from __future__ import annotations
 
-from typing import Final
+import re
+from email.utils import parseaddr
+from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from webapp.env_types import HostList, MailAddress
+from webapp.env_types import is_host
 
 SECRETS: Final[tuple[str, ...]] = ()
 """Settings of these that can also come from a file."""
+
+
+def _check_contact(address: str) -> str:
+    address = address.removeprefix("mailto:")
+    mailbox, _, host = address.rpartition("@")
+    plain = parseaddr(address)[1] == address and re.fullmatch(r"[!-~]+", address)
+    if not plain or not mailbox or "." not in host or not is_host(host):
+        raise ValueError("write it as name@example.org")
+    return address
+
+
+def _split_hosts(text: Any) -> Any:
+    """`a, b:8123` as a tuple; other types pass."""
+    if not isinstance(text, str):
+        return text
+    return tuple(host for part in text.split(",") if (host := part.strip().lower()))
+
+
+def _check_hosts(hosts: tuple[str, ...]) -> tuple[str, ...]:
+    for host in hosts:
+        matched = re.fullmatch(
+            r"(?P<name>\[[0-9a-f:.]+\]|[^][:\s]+)(?::(?P<port>[0-9]{1,5}))?", host
+        )
+        name = matched["name"].strip("[]") if matched else ""
+        port = int(matched["port"] or 1) if matched else 0
+        if not is_host(name) or not 1 <= port <= 65535:
+            raise ValueError("write hosts as name or name:port, with commas")
+    return tuple(host.replace("[", "").replace("]", "") for host in hosts)
 
 
 class NoticeSettings(BaseModel):
@@ -17,17 +47,20 @@ class NoticeSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", validate_default=True)
 
-    push_contact: MailAddress | None = Field(
+    push_contact: Annotated[str, AfterValidator(_check_contact)] | None = Field(
         None,
-        description="A mail address of whoever runs this instance, e.g. `me@example.org`: push "
-        "services are told it with each message, and Apple's takes none without. There are no "
-        "push messages when unset.",
+        max_length=200,
+        description="A mail address of whoever runs this instance, e.g. `me@example.org`, which "
+        "push services are told with each message; Apple's takes none without a real one. There "
+        "are no push messages when unset.",
     )
-    webhook_hosts: HostList = Field(
+    webhook_hosts: Annotated[
+        tuple[str, ...], BeforeValidator(_split_hosts), AfterValidator(_check_hosts)
+    ] = Field(
         (),
-        description="Hosts that members' webhooks may be at although they have no public address, "
-        "or by http: `homeassistant.lan:8123`, several with commas. Any public https address may "
-        "be used without being named here.",
+        description="Hosts that members' webhooks may also be at, by http and without a public "
+        "address: `homeassistant.lan:8123`, several with commas. Any public https address may be "
+        "used without being named here.",
     )
 
 

@@ -20,6 +20,9 @@ SCRUB: Final = "jobs.tasks.scrub"
 BACK_UP: Final = "webapp.celery.back_up"
 """Sent by the clock too, where a daily backup is switched on."""
 
+SEND_NOTICES: Final = "webapp.celery.send_notices"
+"""Sent by the clock, and by a page that has something sent for a test."""
+
 HOUSEKEEPING: Final = (REPAIR, SWEEP, WATCH)
 """What the clock sends."""
 
@@ -28,5 +31,5 @@ POOL_QUEUE: Final = "celery"
 SIDE_QUEUE: Final = "aside"
 """Name, and Redis key, of the list of what runs beside the pools."""
 QUEUES: Final = (POOL_QUEUE, SIDE_QUEUE)
-SIDE_TASKS: Final = (PACK_PACKAGE, *HOUSEKEEPING, BACK_UP)
+SIDE_TASKS: Final = (PACK_PACKAGE, *HOUSEKEEPING, BACK_UP, SEND_NOTICES)
 """The tasks sent to `SIDE_QUEUE`; all others go to `POOL_QUEUE`."""

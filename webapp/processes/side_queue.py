@@ -19,12 +19,22 @@ from django.db import InterfaceError, InternalError, OperationalError, close_old
 from django.utils import timezone
 from kombu import Consumer, Queue
 
-from jobs.queue.routing import BACK_UP, HOUSEKEEPING, PACK_PACKAGE, SCRUB, SIDE_QUEUE, SWEEP
+from jobs.queue.routing import (
+    BACK_UP,
+    HOUSEKEEPING,
+    PACK_PACKAGE,
+    SCRUB,
+    SEND_NOTICES,
+    SIDE_QUEUE,
+    SWEEP,
+)
 from webapp.processes import memory
 
 logger = logging.getLogger(__name__)
 
 PACKING_THREADS: Final = 2
+SENDING_THREADS: Final = 2
+"""One that waits for a slow receiver does not keep the other from sending."""
 
 
 class HousekeepingConsumer(bootsteps.ConsumerStep):
@@ -65,6 +75,7 @@ class HousekeepingConsumer(bootsteps.ConsumerStep):
 _housekeeping_pool = ThreadPoolExecutor(1, "housekeeping")
 _scrub_pool = ThreadPoolExecutor(1, "scrub")
 _backup_pool = ThreadPoolExecutor(1, "backup")
+_sending_pool = ThreadPoolExecutor(SENDING_THREADS, "notices")
 _packing_pool = ThreadPoolExecutor(PACKING_THREADS, "packer")
 _lock = threading.Lock()
 _waiting: set[str] = set()
@@ -74,7 +85,7 @@ def submit(task_name: str, args: Sequence[Any]) -> None:
     """Run a task when a thread is free. A housekeeping task that waits already is not added.
 
     With each sweep, saved files are read: in a thread of its own, for that takes its time. So does
-    a backup.
+    a backup, and sending messages to people.
     """
     if task_name == PACK_PACKAGE:
         _packing_pool.submit(_run, task_name, args)
@@ -84,6 +95,8 @@ def submit(task_name: str, args: Sequence[Any]) -> None:
             _submit_once(_scrub_pool, SCRUB, ())
     elif task_name == BACK_UP:
         _submit_once(_backup_pool, task_name, args)
+    elif task_name == SEND_NOTICES:
+        _submit_once(_sending_pool, task_name, args)
     else:
         logger.warning("no task of ours: %s", task_name)
 
@@ -115,5 +128,6 @@ def _run(task_name: str, args: Sequence[Any]) -> None:
 
 def shutdown() -> None:
     """Wait for running tasks, which check often enough whether to stop; start no others."""
-    for pool in (_housekeeping_pool, _scrub_pool, _backup_pool, _packing_pool):
+    pools = (_housekeeping_pool, _scrub_pool, _backup_pool, _sending_pool, _packing_pool)
+    for pool in pools:
         pool.shutdown(wait=True, cancel_futures=True)

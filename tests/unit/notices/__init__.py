@@ -1,0 +1,1 @@
+"""Being told: messages, when they go, how, and what becomes of them."""

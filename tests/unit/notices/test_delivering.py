@@ -1,0 +1,443 @@
+"""Deliveries: sent once, tried again, given up with a reason."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+
+from notices import channels, delivering, outbox, planning, vapid, webhooks
+from notices.delivering import LEASE, Outside, deliver
+from notices.kinds import DeliveryState, Kind, Reason, Way
+from notices.models import Channel, Delivery, Message, Preference, PushSubscription, Webhook
+from notices.outbox import News
+from notices.sealing import seal
+from notices.wire import NotSent
+from notices.wording import Text
+from tests.factories import make_user
+from tests.unit.notices.conftest import NOON, Clock
+from tests.unit.notices.receiving import Browser, Network
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def alice() -> User:
+    return make_user("alice")
+
+
+@pytest.fixture
+def browser(alice: User) -> Browser:
+    browser = Browser()
+    browser.subscribe(alice)
+    return browser
+
+
+@pytest.fixture
+def network() -> Network:
+    return Network()
+
+
+@pytest.fixture
+def outside(network: Network) -> Outside:
+    return Outside(post=network.post, contact="me@example.org", base="https://stories.example.org/")
+
+
+def tell(owner: User, clock: Clock, key: str = "job:1", **facts: Any) -> None:
+    outbox.add(
+        News(
+            **{
+                "owner_id": owner.pk,
+                "kind": Kind.SAVED,
+                "key": key,
+                "facts": {"count": 5, "authors": ["cats"], "failed": 0},
+                "path": "jobs/1/",
+                "topic": "a" * 32,
+                "kept_until": clock() + timedelta(hours=2),
+            }
+            | facts
+        )
+    )
+    planning.plan(clock())
+
+
+def ended() -> tuple[str, str]:
+    row = Delivery.objects.get()
+    return row.state, row.reason
+
+
+def test_a_push_message_says_it_all_and_replaces_an_older_one(
+    alice: User, browser: Browser, clock: Clock, outside: Outside, network: Network
+) -> None:
+    tell(alice, clock)
+    assert deliver(outside, clock) == 1
+    assert deliver(outside, clock) == 0
+    [request] = network.requests
+    assert browser.read(request) == {
+        "title": "5 files saved from @cats",
+        "body": "Kept until 14:00.",
+        "navigate": "https://stories.example.org/jobs/1/",
+        "lang": "en",
+        "tag": "a" * 32,
+    }
+    assert request.headers["TTL"] == "7200"
+    assert request.headers["Topic"] == "a" * 32
+    assert ended() == (DeliveryState.SENT, "")
+    assert PushSubscription.objects.get().last_ok_at == NOON
+
+
+def test_once_it_was_sent_nobody_can_read_off_who_it_was_about(
+    alice: User, browser: Browser, clock: Clock, outside: Outside
+) -> None:
+    tell(alice, clock)
+    deliver(outside, clock)
+    row = Message.objects.get()
+    assert (row.facts, row.path, row.topic) == ({}, "", "")
+    tell(alice, clock)  # the same job once more
+    assert deliver(outside, clock) == 0
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_a_device_that_is_gone_is_removed(
+    alice: User, browser: Browser, clock: Clock, outside: Outside, network: Network, status: int
+) -> None:
+    network.answers = [status]
+    tell(alice, clock)
+    deliver(outside, clock)
+    assert not PushSubscription.objects.exists()
+    assert ended() == (DeliveryState.GIVEN_UP, Reason.GONE)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 413, 301, 307])
+def test_what_is_refused_is_given_up_and_no_redirect_followed(
+    alice: User, browser: Browser, clock: Clock, outside: Outside, network: Network, status: int
+) -> None:
+    network.answers = [status]
+    tell(alice, clock)
+    deliver(outside, clock)
+    assert deliver(outside, lambda: clock.forward(hours=20)) == 0
+    assert ended() == (DeliveryState.GIVEN_UP, Reason.REFUSED)
+    assert len(network.requests) == 1
+
+
+@pytest.mark.parametrize("answer", [429, 500, 503, NotSent(Reason.NO_ANSWER)])
+def test_what_may_work_later_is_tried_again_ever_more_rarely(
+    alice: User,
+    browser: Browser,
+    clock: Clock,
+    outside: Outside,
+    network: Network,
+    answer: int | Exception,
+) -> None:
+    network.answers = [answer]
+    tell(alice, clock)
+    times = []
+    while Delivery.objects.get().state == DeliveryState.WAITING:
+        before = len(network.requests)
+        deliver(outside, clock)
+        if len(network.requests) > before:
+            times.append(clock() - NOON)
+        clock.forward(seconds=30)
+    assert [round(at.total_seconds() / 60) for at in times] == [0, 1, 6, 26, 86, 266]
+    reason = Reason.NO_ANSWER if isinstance(answer, NotSent) else Reason.BUSY
+    assert ended() == (DeliveryState.GIVEN_UP, reason)
+
+
+def test_a_push_service_says_when_to_come_again(
+    alice: User, browser: Browser, clock: Clock, outside: Outside, network: Network
+) -> None:
+    network.answers, network.retry_after_s = [429, 201], 1800
+    tell(alice, clock)
+    deliver(outside, clock)
+    clock.forward(minutes=29)
+    assert deliver(outside, clock) == 0
+    clock.forward(minutes=1)
+    assert deliver(outside, clock) == 1
+
+
+def test_no_try_wakes_anybody_at_night(
+    alice: User, browser: Browser, clock: Clock, outside: Outside, network: Network
+) -> None:
+    network.answers = [500]
+    tell(alice, clock)
+    Preference.objects.update(quiet_from=12, quiet_until=18, time_zone="UTC")
+    deliver(outside, clock)
+    assert Delivery.objects.get().not_before == NOON.replace(hour=18)
+
+
+def test_of_two_workers_one_sends(
+    alice: User, browser: Browser, clock: Clock, outside: Outside, network: Network
+) -> None:
+    tell(alice, clock)
+    row = Delivery.objects.get()
+    assert delivering._try(row, outside, clock)
+    assert not delivering._try(row, outside, clock)
+    assert len(network.requests) == 1
+
+
+def test_while_one_sends_another_does_not(
+    alice: User, browser: Browser, clock: Clock, network: Network
+) -> None:
+    sent = []
+
+    def post(request: Any) -> Any:
+        sent.append(deliver(Outside(post=network.post, contact="me@example.org"), clock))
+        return network.post(request)
+
+    tell(alice, clock)
+    assert deliver(Outside(post=post, contact="me@example.org"), clock) == 1
+    assert sent == [0]
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+@pytest.mark.parametrize("way", [Way.PUSH, Way.WEBHOOK])
+def test_after_a_crash_between_sending_and_noting_it_comes_again_as_the_same(
+    alice: User, clock: Clock, outside: Outside, network: Network, way: Way
+) -> None:
+    Preference.objects.create(owner=alice)
+    if way == Way.PUSH:
+        Browser().subscribe(alice)
+    else:
+        webhooks.put(alice.pk, "https://hooks.example.org/a", ())
+    tell(alice, clock)
+
+    def post_and_die(request: Any) -> Any:
+        network.post(request)
+        raise Killed
+
+    with pytest.raises(Killed):
+        deliver(Outside(post=post_and_die, contact="me@example.org"), clock)
+    assert deliver(outside, clock) == 0  # it may still be at it
+    clock.forward(seconds=LEASE.total_seconds())
+    assert deliver(outside, clock) == 1
+    known_by = "Topic" if way == Way.PUSH else "webhook-id"
+    assert len(network.requests) == 2
+    assert len({request.headers[known_by] for request in network.requests}) == 1
+
+
+@pytest.fixture
+def channel(alice: User) -> Channel:
+    row = Channel.objects.create(
+        name="Family", address=seal("json://user:hush@127.0.0.1/{user}"), scheme="json"
+    )
+    Preference.objects.create(owner=alice, channel=row)
+    return row
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> list[Text]:
+    """What channels were handed."""
+    texts: list[Text] = []
+    monkeypatch.setattr(channels, "send", lambda channel, text, *, user: texts.append(text))
+    return texts
+
+
+def test_a_channel_is_told_without_names_and_with_a_link(
+    alice: User, channel: Channel, clock: Clock, outside: Outside, said: list[Text]
+) -> None:
+    tell(alice, clock)
+    assert deliver(outside, clock) == 1
+    assert said == [
+        Text(
+            title="5 files saved",
+            body="Kept until 14:00.\nhttps://stories.example.org/jobs/1/",
+        )
+    ]
+
+
+def test_with_names_where_the_member_wants_them(
+    alice: User, channel: Channel, clock: Clock, outside: Outside, said: list[Text]
+) -> None:
+    Preference.objects.update(names=True)
+    tell(alice, clock)
+    deliver(outside, clock)
+    assert said[0].title == "5 files saved from @cats"
+
+
+def test_what_may_have_gone_to_a_channel_is_not_sent_twice(
+    alice: User,
+    channel: Channel,
+    clock: Clock,
+    outside: Outside,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def die(*_: Any, **__: Any) -> None:
+        raise Killed
+
+    monkeypatch.setattr(channels, "send", die)
+    tell(alice, clock)
+    with pytest.raises(Killed):
+        deliver(outside, clock)
+    clock.forward(seconds=LEASE.total_seconds())
+    assert deliver(outside, clock) == 0
+    assert ended() == (DeliveryState.GIVEN_UP, Reason.INTERRUPTED)
+
+
+def test_a_channel_of_another_secret_key_is_told_so(
+    alice: User, channel: Channel, clock: Clock, outside: Outside, settings: Any
+) -> None:
+    tell(alice, clock)
+    settings.SECRET_KEY = "another key, of more than thirty-two characters"
+    deliver(outside, clock)
+    assert ended() == (DeliveryState.GIVEN_UP, Reason.UNREADABLE)
+
+
+def test_a_channel_that_was_removed_or_left_is_not_used(
+    alice: User, channel: Channel, clock: Clock, outside: Outside, said: list[Text]
+) -> None:
+    tell(alice, clock)
+    channel.delete()
+    deliver(outside, clock)
+    assert ended() == (DeliveryState.GIVEN_UP, Reason.NOT_SET_UP)
+    assert said == []
+
+
+@pytest.fixture
+def webhook(alice: User) -> Webhook:
+    Preference.objects.create(owner=alice)
+    webhooks.put(alice.pk, "https://hooks.example.org/a", ())
+    return Webhook.objects.get()
+
+
+def test_a_webhook_gets_what_programs_need(
+    alice: User, webhook: Webhook, clock: Clock, outside: Outside, network: Network
+) -> None:
+    tell(alice, clock)
+    assert deliver(outside, clock) == 1
+    content = json.loads(network.requests[0].body)
+    assert content.pop("id") == Delivery.objects.get().pk.hex
+    assert content == {
+        "type": "storykeep.messages",
+        "title": "5 files saved",
+        "body": "Kept until 14:00.",
+        "messages": [
+            {
+                "kind": "saved",
+                "title": "5 files saved",
+                "body": "Kept until 14:00.",
+                "url": "https://stories.example.org/jobs/1/",
+                "count": 5,
+                "authors": None,
+                "kept_until": "2026-11-30T14:00:00Z",
+            }
+        ],
+    }
+
+
+def test_a_webhook_is_tried_three_times(
+    alice: User, webhook: Webhook, clock: Clock, outside: Outside, network: Network
+) -> None:
+    network.answers = [404]
+    tell(alice, clock)
+    for _ in range(100):
+        deliver(outside, clock)
+        clock.forward(minutes=1)
+    assert len(network.requests) == 3
+    assert ended() == (DeliveryState.GIVEN_UP, Reason.REFUSED)
+    assert len({request.headers["webhook-id"] for request in network.requests}) == 1
+    assert len({request.headers["webhook-timestamp"] for request in network.requests}) == 3
+
+
+def test_an_address_that_may_not_be_asked_is_not_tried_again(
+    alice: User, webhook: Webhook, clock: Clock, outside: Outside, network: Network
+) -> None:
+    network.answers = [NotSent(Reason.NOT_ALLOWED)]
+    tell(alice, clock)
+    deliver(outside, clock)
+    assert ended() == (DeliveryState.GIVEN_UP, Reason.NOT_ALLOWED)
+
+
+def test_one_way_that_fails_does_not_hold_up_the_others_nor_repeat_them(
+    alice: User, browser: Browser, clock: Clock, outside: Outside, network: Network
+) -> None:
+    webhooks.put(alice.pk, "https://hooks.example.org/a", ())
+
+    def post(request: Any) -> Any:
+        network.answers = [500 if "hooks" in request.url else 201]
+        return network.post(request)
+
+    tell(alice, clock)
+    outside = Outside(post=post, contact="me@example.org")
+    for _ in range(40):
+        deliver(outside, clock)
+        clock.forward(minutes=1)
+    asked = [request.url.split("/")[2] for request in network.requests]
+    assert sorted(asked) == ["fcm.googleapis.com", *["hooks.example.org"] * 3]
+    assert Message.objects.get().facts  # for the page to say what was given up
+
+
+def test_a_job_that_is_forgotten_meanwhile_is_not_told_of(
+    alice: User, browser: Browser, clock: Clock, outside: Outside, network: Network
+) -> None:
+    tell(alice, clock)
+    outbox.forget(["a" * 32])
+    assert deliver(outside, clock) == 0
+    assert network.requests == []
+    assert not Delivery.objects.exists()
+
+
+def test_without_a_contact_there_is_no_push(
+    alice: User, browser: Browser, clock: Clock, network: Network
+) -> None:
+    tell(alice, clock)
+    deliver(Outside(post=network.post), clock)
+    assert ended() == (DeliveryState.GIVEN_UP, Reason.NOT_SET_UP)
+
+
+def test_a_device_of_another_key_has_to_be_set_up_again(
+    alice: User, browser: Browser, clock: Clock, outside: Outside, network: Network
+) -> None:
+    PushSubscription.objects.update(server_key="B" * 87)
+    tell(alice, clock)
+    deliver(outside, clock)
+    assert ended() == (DeliveryState.GIVEN_UP, Reason.OTHER_KEY)
+    assert network.requests == []
+
+
+def test_an_endpoint_is_looked_at_again_when_something_is_sent(
+    alice: User, browser: Browser, clock: Clock, outside: Outside, network: Network
+) -> None:
+    PushSubscription.objects.update(endpoint="https://127.0.0.1/a")
+    tell(alice, clock)
+    deliver(outside, clock)
+    assert ended() == (DeliveryState.GIVEN_UP, Reason.NOT_ALLOWED)
+    assert network.requests == []
+
+
+def test_a_worker_without_the_key_leaves_push_to_another(
+    alice: User, browser: Browser, clock: Clock, outside: Outside, tmp_path: Any
+) -> None:
+    tell(alice, clock)
+    (tmp_path / vapid.KEY_FILE).rename(tmp_path / "elsewhere")
+    assert deliver(outside, clock) == 0
+    assert Delivery.objects.get().tries == 0
+    (tmp_path / "elsewhere").rename(tmp_path / vapid.KEY_FILE)
+    assert deliver(outside, clock) == 1
+
+
+@pytest.mark.parametrize("years", [-3, 3])
+def test_a_clock_that_was_wrong_holds_nothing_up(
+    alice: User, browser: Browser, clock: Clock, outside: Outside, network: Network, years: int
+) -> None:
+    network.answers = [500, 201]
+    clock.now = datetime(2026 + years, 1, 1, tzinfo=UTC)
+    tell(alice, clock)
+    deliver(outside, clock)
+    Delivery.objects.update(leased_until=clock() + LEASE)
+    clock.now = NOON
+    assert deliver(outside, clock) == 1
+
+
+def test_a_worker_that_is_to_end_begins_nothing_more(
+    alice: User, browser: Browser, clock: Clock, network: Network
+) -> None:
+    tell(alice, clock)
+    deliver(Outside(post=network.post, contact="me@example.org", stop=lambda: True), clock)
+    assert network.requests == []
+    assert Delivery.objects.get().tries == 0
