@@ -46,19 +46,17 @@ def outside(network: Network) -> Outside:
     return Outside(post=network.post, contact="me@example.org", base="https://stories.example.org/")
 
 
-def tell(owner: User, clock: Clock, key: str = "job:1", **facts: Any) -> None:
+def tell(owner: User, clock: Clock) -> None:
+    """A job of theirs settled, and what there is to tell was put together."""
     outbox.add(
         News(
-            **{
-                "owner_id": owner.pk,
-                "kind": Kind.SAVED,
-                "key": key,
-                "facts": {"count": 5, "authors": ["cats"], "failed": 0},
-                "path": "jobs/1/",
-                "topic": "a" * 32,
-                "kept_until": clock() + timedelta(hours=2),
-            }
-            | facts
+            owner_id=owner.pk,
+            kind=Kind.SAVED,
+            key="job:1",
+            facts={"count": 5, "authors": ["cats"], "failed": 0},
+            path="jobs/1/",
+            topic="a" * 32,
+            kept_until=clock() + timedelta(hours=2),
         )
     )
     planning.plan(clock())

@@ -20,7 +20,8 @@ pytestmark = pytest.mark.django_db
 
 def news(owner_id: int, **facts: Any) -> News:
     """Five saved files."""
-    return News(**{"owner_id": owner_id, "kind": Kind.SAVED, "key": "job:1"} | facts)
+    told: dict[str, Any] = {"owner_id": owner_id, "kind": Kind.SAVED, "key": "job:1"} | facts
+    return News(**told)
 
 
 def test_whoever_has_nowhere_to_be_told_costs_one_query_and_nothing_is_kept() -> None:

@@ -14,6 +14,12 @@ def test_every_name_is_a_task_of_the_worker() -> None:
 
 
 def test_all_that_is_sent_but_what_asks_tiktok_runs_beside_the_pool() -> None:
-    periodic = {routing.REPAIR, routing.SWEEP, routing.WATCH, routing.BACK_UP}
+    periodic = {
+        routing.REPAIR,
+        routing.SWEEP,
+        routing.WATCH,
+        routing.BACK_UP,
+        routing.SEND_NOTICES,
+    }
     assert set(routing.SIDE_TASKS) == {routing.PACK_PACKAGE, *periodic}
     assert len({routing.SIDE_QUEUE, routing.POOL_QUEUE}) == 2

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta, timezone
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +14,16 @@ from django.db import OperationalError
 from kombu import Connection
 
 from jobs import tasks
-from jobs.queue.routing import BACK_UP, HOUSEKEEPING, PACK_PACKAGE, REPAIR, SIDE_QUEUE, SWEEP
+from jobs.queue.routing import (
+    BACK_UP,
+    HOUSEKEEPING,
+    PACK_PACKAGE,
+    REPAIR,
+    SCRUB,
+    SEND_NOTICES,
+    SIDE_QUEUE,
+    SWEEP,
+)
 from webapp.celery import app
 from webapp.processes import side_queue
 
@@ -73,12 +84,12 @@ def test_a_task_arrives_by_its_name_and_with_its_arguments(
     broker: Broker, submitted: list[Any]
 ) -> None:
     broker.send(PACK_PACKAGE, ["0f8fad5b-d9cb-469f-a165-70867728950e"])
-    for name in (*HOUSEKEEPING, BACK_UP):
+    for name in (*HOUSEKEEPING, BACK_UP, SEND_NOTICES):
         broker.send(name)
     broker.deliver()
     assert submitted == [
         (PACK_PACKAGE, ["0f8fad5b-d9cb-469f-a165-70867728950e"]),
-        *((name, []) for name in (*HOUSEKEEPING, BACK_UP)),
+        *((name, []) for name in (*HOUSEKEEPING, BACK_UP, SEND_NOTICES)),
     ]
     assert broker.unacknowledged() == 0
 
@@ -169,6 +180,21 @@ def test_a_message_that_cannot_be_read_is_dropped(
     assert f"a message that cannot be read: {error}" in caplog.text
     assert submitted == [(SWEEP, [])]  # the next one is taken
     assert broker.unacknowledged() == 0
+
+
+def test_sending_does_not_wait_for_a_sweep() -> None:
+    begun, end = threading.Event(), threading.Event()
+    tasks = {SEND_NOTICES: begun.set, SWEEP: lambda: end.wait(10)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(side_queue, "current_app", SimpleNamespace(tasks=tasks))
+        patch.setattr(side_queue, "_scrub_pool", SimpleNamespace(submit=lambda *_: None))
+        side_queue.submit(SWEEP, ())
+        side_queue.submit(SEND_NOTICES, ())
+        assert begun.wait(10)
+        end.set()
+        side_queue._housekeeping_pool.submit(int).result(10)
+        side_queue._sending_pool.submit(int).result(10)
+    side_queue._waiting.discard(SCRUB)
 
 
 def test_another_task_is_none_of_ours(broker: Broker, caplog: pytest.LogCaptureFixture) -> None:

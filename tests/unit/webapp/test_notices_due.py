@@ -1,0 +1,91 @@
+"""What the clock has done about messages to people."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from jobs.ephemeral.connection import RedisUnavailable
+from notices import outbox, webhooks
+from notices.kinds import DeliveryState, Kind
+from notices.models import Delivery, Message, Preference
+from notices.outbox import News
+from tests.factories import make_user
+from tests.receivers import receiving
+from webapp import notices_due
+
+pytestmark = pytest.mark.django_db
+
+
+class Leases:
+    """What is due, while Redis is there."""
+
+    def __init__(self) -> None:
+        self.due = True
+        self.away = False
+
+    def acquire(self, _name: str, _holder: str, *, seconds: float) -> bool:
+        if self.away:
+            raise RedisUnavailable
+        return self.due and seconds > 0
+
+
+@pytest.fixture(autouse=True)
+def leases(monkeypatch: pytest.MonkeyPatch) -> Leases:
+    leases = Leases()
+    monkeypatch.setattr("webapp.notices_due.leases.acquire", leases.acquire)
+    return leases
+
+
+def test_from_the_outbox_to_a_webhook(tmp_path: Path, set_env: Callable[..., None]) -> None:
+    alice = make_user()
+    Preference.objects.create(owner=alice)
+    with receiving() as receiver:
+        hosts = (f"127.0.0.1:{receiver.port}",)
+        set_env(
+            data_dir=tmp_path, webhook_hosts=hosts, public_url="https://stories.example.org/sub"
+        )
+        webhooks.put(alice.pk, f"http://{hosts[0]}/a", hosts)
+        outbox.add(News(owner_id=alice.pk, kind=Kind.SAVED, key="job:1", path="jobs/1/"))
+        assert notices_due.run(timezone.now()) == 1
+        assert notices_due.run(timezone.now()) == 0
+    assert b'"url":"https://stories.example.org/jobs/1/"' in receiver.taken[0].body
+    assert Delivery.objects.get().state == DeliveryState.SENT
+
+
+def test_while_there_is_nothing_to_send_there_is_no_http_client(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delitem(sys.modules, "webapp.sending", raising=False)
+    notices_due.run(timezone.now())
+    assert "webapp.sending" not in sys.modules
+
+
+def test_old_ones_are_removed_in_the_end(leases: Leases) -> None:
+    alice = make_user()
+    at = timezone.now() - timedelta(days=8)
+    Message.objects.create(owner=alice, kind=Kind.SAVED, key="1", created_at=at, not_before=at)
+    Preference.objects.create(owner=alice)
+    leases.due = False
+    notices_due.run(timezone.now())
+    assert Message.objects.exists()
+    leases.due = True
+    notices_due.run(timezone.now())
+    assert not Message.objects.exists()
+
+
+def test_without_redis_messages_are_sent_all_the_same(leases: Leases, monkeypatch: Any) -> None:
+    leases.away = True
+    alice = make_user()
+    Preference.objects.create(owner=alice)
+    webhooks.put(alice.pk, "https://hooks.example.org/a", ())
+    outbox.add(News(owner_id=alice.pk, kind=Kind.SAVED, key="job:1"))
+    monkeypatch.setattr("notices.delivering.deliver", lambda _outside: 7)
+    assert notices_due.run(timezone.now()) == 7
+    assert Delivery.objects.count() == 1
