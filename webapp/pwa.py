@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from jobs.pages import qr, share_target
+from webapp import notice_pages
 from webapp.context import theme
 
 SHELL = (
@@ -53,6 +54,7 @@ SHELL = (
     "packing.js",
     "paste.js",
     "progress.js",
+    "push.js",
     "requests.js",
     "share-plan.js",
     "share.js",
@@ -116,6 +118,7 @@ def service_worker(request: HttpRequest) -> HttpResponse:
         "offline": reverse("offline"),
         "unsent": f"{reverse('offline')}?unsent",
         "look": f"{get_language()} {theme(request)}",
+        "icon": static("icon-192.png"),
         "skip": [home + part for part in ("files/", "api/", "admin/", "health/", "share/")],
     }
     worker = static("service-worker.js")
@@ -142,7 +145,8 @@ def offline(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_safe
 def phone(request: HttpRequest) -> HttpResponse:
-    """Instructions to open this instance on a phone, with its address as text and as a QR code."""
+    """Instructions to open this instance on a phone, with its address as text and as a QR code; and
+    push messages to this one."""
     home = settings.STORYKEEP.absolute_url_for(request, reverse("home"))
     context = {
         "address": home,
@@ -154,6 +158,7 @@ def phone(request: HttpRequest) -> HttpResponse:
         "is_secure": home.startswith("https:"),
         "code": qr.svg(home, _("This instance as a QR code")),
     }
+    context |= notice_pages.push_context(request)
     response = render(request, "phone.html", context)
     response.headers["Cache-Control"] = "private, no-store"
     return response

@@ -5,7 +5,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from accounts.signin import admin_sign_in
-from webapp import account_pages, health, metrics, preferences, pwa, setup_restore
+from webapp import account_pages, health, metrics, notice_pages, preferences, pwa, setup_restore
 from webapp.api import api
 
 admin.autodiscover()
@@ -26,6 +26,8 @@ urlpatterns = [
     path("api/v1/", api.urls),
     path("account/", account_pages.account, name="account"),
     path("account/data/", account_pages.my_data, name="my_data"),
+    path("account/notifications/", notice_pages.notifications, name="notifications"),
+    path("account/notifications/push/", notice_pages.push_subscribe, name="push_subscribe"),
     path("setup/<str:token>/restore/", setup_restore.restore_page, name="setup_restore"),
     path("", include("accounts.signin")),
     path("", include("accounts.urls")),

@@ -68,6 +68,49 @@
     }
   };
 
+  // A push message, which browsers that know declarative ones show by themselves. One that cannot be
+  // read is shown as well: a browser takes the right away from who receives and shows nothing.
+  const told = (data) => {
+    try {
+      return data.json().notification || {};
+    } catch {
+      return {};
+    }
+  };
+  const tell = async (data) => {
+    const { title, body, lang, tag, navigate } = told(data);
+    await self.registration.showNotification(title || "Storykeep", {
+      body: body || "",
+      lang: lang || "",
+      tag: tag || "",
+      icon: self.shell.icon,
+      data: { navigate: navigate || self.registration.scope },
+    });
+  };
+
+  // Only to a page of ours, whatever it names.
+  const target = (named) => {
+    const scope = self.registration.scope;
+    try {
+      const url = new URL(named, scope);
+      return url.href.startsWith(scope) ? url.href : scope;
+    } catch {
+      return scope;
+    }
+  };
+  const open = async (named) => {
+    const url = target(named);
+    const pages = await self.clients.matchAll({ type: "window", includeUncontrolled: true });
+    const there = pages.find((page) => page.url.split("#")[0] === url);
+    if (there) return there.focus();
+    return self.clients.openWindow(url);
+  };
+
+  self.addEventListener("push", (event) => event.waitUntil(tell(event.data)));
+  self.addEventListener("notificationclick", (event) => {
+    event.notification.close();
+    event.waitUntil(open(event.notification.data?.navigate));
+  });
   self.addEventListener("install", (event) => event.waitUntil(fill()));
   self.addEventListener("activate", (event) => event.waitUntil(tidy()));
   self.addEventListener("fetch", (event) => {

@@ -1,0 +1,93 @@
+"""The form of how a member wants to be told."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from notices.models import Channel, Preference
+
+_HOURS: Final = [(str(hour), f"{hour:02}:00") for hour in range(24)]
+
+
+def _hour(text: str) -> int | None:
+    return int(text) if text else None
+
+
+class NoticeForm(forms.Form):
+    """What is told, when, and by which channel."""
+
+    own = forms.TypedChoiceField(
+        label=_("What"),
+        choices=[("yes", _("Everything I save")), ("no", _("Only what watching finds"))],
+        coerce=lambda text: text == "yes",
+    )
+    digest_hour = forms.TypedChoiceField(
+        label=_("When"),
+        choices=[("", _("As it happens")), *((n, _("Once a day, at %s") % at) for n, at in _HOURS)],
+        coerce=_hour,
+        empty_value=None,
+        required=False,
+    )
+    quiet_from = forms.TypedChoiceField(
+        label=_("Quiet from"),
+        choices=[("", _("No quiet hours")), *_HOURS],
+        coerce=_hour,
+        empty_value=None,
+        required=False,
+    )
+    quiet_until = forms.TypedChoiceField(
+        label=_("Quiet until"),
+        choices=[("", "–"), *_HOURS],
+        coerce=_hour,
+        empty_value=None,
+        required=False,
+    )
+    channel = forms.ModelChoiceField(
+        label=_("Channel"),
+        queryset=Channel.objects.all(),
+        empty_label=_("None"),
+        required=False,
+        help_text=_("Whoever runs this instance has set these up."),
+    )
+    names = forms.BooleanField(
+        label=_("Name accounts there"),
+        required=False,
+        help_text=_(
+            "Else a channel or webhook is only told how many. Others may read along there."
+        ),
+    )
+
+    def __init__(self, data: Any = None, *, preference: Preference) -> None:
+        """preference: of the member, saved or not."""
+        super().__init__(
+            data,
+            initial={
+                "own": "yes" if preference.own else "no",
+                "digest_hour": _text(preference.digest_hour),
+                "quiet_from": _text(preference.quiet_from),
+                "quiet_until": _text(preference.quiet_until),
+                "channel": preference.channel_id,
+                "names": preference.names,
+            },
+        )
+        if not Channel.objects.exists():
+            del self.fields["channel"]
+
+    def clean(self) -> dict[str, Any]:
+        """The answers. Raises ValidationError where one end of the quiet hours is missing."""
+        answers: dict[str, Any] = super().clean() or self.cleaned_data
+        if (answers.get("quiet_from") is None) != (answers.get("quiet_until") is None):
+            self.add_error("quiet_until", _("Choose when quiet hours begin and when they end."))
+        return answers
+
+    def fill(self, preference: Preference) -> None:
+        """Put the answers into a preference, which is not saved yet."""
+        for name, answer in self.cleaned_data.items():
+            setattr(preference, name, answer)
+
+
+def _text(hour: int | None) -> str:
+    return "" if hour is None else str(hour)
