@@ -15,6 +15,8 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
+from accounts import ended_sessions
+
 RULES = _(
     "At least 8 characters, not only digits. Not your name, and not one that many people use."
 )
@@ -53,6 +55,11 @@ class ChangedPasswordForm(ChangePasswordForm):  # type: ignore[misc]  # the libr
         super().__init__(*args, **kwargs)
         _set_words(self.fields)
 
+    def save(self) -> None:
+        """Set the password, which ends all other sessions."""
+        super().save()
+        ended_sessions.all_ended(self.user.pk)
+
 
 class NewPasswordForm(ResetPasswordKeyForm):  # type: ignore[misc]  # the library has no types
     """Choosing a new password by a reset link."""
@@ -71,6 +78,7 @@ class NewPasswordForm(ResetPasswordKeyForm):  # type: ignore[misc]  # the librar
                 raise LinkUsed
             self.user = user
             super().save()
+            ended_sessions.all_ended(user.pk)
 
 
 def _set_words(fields: dict[str, Any]) -> None:

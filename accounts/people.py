@@ -15,7 +15,7 @@ from django.contrib.sessions.models import Session
 from django.db import models, transaction
 from django.utils import timezone
 
-from accounts import admin_log
+from accounts import admin_log, ended_sessions
 from accounts.models import ApiToken, Invitation, SignInLink
 from accounts.oidc import orphans
 
@@ -104,4 +104,5 @@ def sign_out_everywhere(user: User) -> int:
     keys = [row.pk for row in sessions if row.get_decoded().get(SESSION_KEY) == str(user.pk)]
     for start in range(0, len(keys), 200):
         Session.objects.filter(pk__in=keys[start : start + 200]).delete()
+    ended_sessions.all_ended(user.pk)
     return len(keys)

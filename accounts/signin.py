@@ -39,7 +39,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 from django.views.generic import RedirectView
 
-from accounts import totp
+from accounts import ended_sessions, totp
 from accounts.mail import requires_mail
 from accounts.oidc import configured as provider
 from accounts.passwords import LinkUsed
@@ -170,6 +170,8 @@ def open_door(response: HttpResponseBase, facts: Any) -> HttpResponseBase:
 
 def _sign_out(request: HttpRequest) -> HttpResponseBase:
     """Sign out here, and say so where the session of the provider or the proxy goes on."""
+    if request.method == "POST" and request.user.is_authenticated:
+        ended_sessions.session_ended(dict(request.session.items()))
     if request.method == "POST" and BY_PROXY in request.session:
         logout(request)
         return render(request, "account/signed_out.html")
@@ -205,9 +207,12 @@ def session_end(request: HttpRequest, session_id: int) -> HttpResponse:
     if session is None:
         raise Http404
     if session.session_key == request.session.session_key:
+        ended_sessions.session_ended(dict(request.session.items()))
         session.delete()
         logout(request)
         return redirect("login")
+    if (row := Session.objects.filter(pk=session.session_key).first()) is not None:
+        ended_sessions.session_ended(row.get_decoded())
     session.end()
     messages.success(request, _("That device is signed out."))
     return redirect("usersessions_list")

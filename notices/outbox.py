@@ -15,7 +15,14 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from notices.kinds import OWN, RIDING, Kind
-from notices.models import TOPIC_LENGTH, Message, Preference, PushSubscription, Webhook
+from notices.models import (
+    TOPIC_LENGTH,
+    Delivery,
+    Message,
+    Preference,
+    PushSubscription,
+    Webhook,
+)
 
 _KEY_LENGTH: Final = 200
 
@@ -91,6 +98,15 @@ def told_members(owner_ids: Iterable[int]) -> dict[int, bool]:
 def forget(topics: Iterable[str]) -> None:
     """Remove what was told, or is to be told, about these topics: nothing of it is sent then."""
     Message.objects.filter(topic__in=list(topics)).delete()
+
+
+def silence(owner_id: int) -> None:
+    """Remove all the ways to a member, how they want to be told, and what waits for them."""
+    PushSubscription.objects.filter(owner=owner_id).delete()
+    Webhook.objects.filter(owner=owner_id).delete()
+    Preference.objects.filter(owner=owner_id).delete()
+    Message.objects.filter(owner=owner_id).delete()
+    Delivery.objects.filter(owner=owner_id).delete()
 
 
 def _wanted(news: Sequence[News]) -> list[News]:

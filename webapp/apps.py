@@ -9,7 +9,11 @@ class WebappConfig(AppConfig):
     name = "webapp"
 
     def ready(self) -> None:
-        """Have every connection to the database begin with its limits."""
+        """Have every connection to the database begin with its limits, and push messages end with
+        their browser's session."""
+        from accounts import ended_sessions
         from webapp import database
+        from webapp.notice_sessions import PushSessions
 
         database.install()
+        ended_sessions.listeners.append(PushSessions())

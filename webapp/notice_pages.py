@@ -29,11 +29,10 @@ from notices.subscriptions import SubscriptionRefused
 from notices.vapid import NoKey
 from notices.wording import write
 from webapp.notice_form import NoticeForm
+from webapp.notice_sessions import SUBSCRIPTION
 
 SHOWN: Final = 20
 """Messages that did not arrive, on the page at most."""
-SUBSCRIPTION: Final = "push_subscription"
-"""Key in a session: the id of the subscription of this browser."""
 _MAX_TOLD_BYTES: Final = 4096
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 

@@ -12,6 +12,7 @@ from accounts import invitations, people
 from accounts.models import ApiToken
 from jobs.queue import actions, erasure, residue
 from jobs.queue.erasure import Belongings
+from notices import outbox
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,11 +45,13 @@ def delete_data(user: User) -> Belongings:
 
 
 def block(user: User) -> None:
-    """Block a person and cancel their open lines; saved files stay. Raises LastAdmin.
+    """Block a person, cancel their open lines and tell them nothing any more; saved files stay.
+    Raises LastAdmin.
 
     Blocked first, so that nothing new comes after the cancelling.
     """
     people.block(user)
+    outbox.silence(user.pk)
     actions.cancel_all(user.pk)
 
 
@@ -59,6 +62,7 @@ def delete_user(user: User) -> Belongings:
     account is blocked and can be deleted again.
     """
     people.block(user)
+    outbox.silence(user.pk)
     deleted = erasure.erase_all(user.pk)
     with transaction.atomic():
         people.remove(user)

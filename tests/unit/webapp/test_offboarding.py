@@ -19,7 +19,12 @@ from jobs.models import Artifact, Item, Job
 from jobs.queue import erasure
 from jobs.queue.erasure import Belongings
 from jobs.states import ItemState
+from notices import outbox, planning, webhooks
+from notices.kinds import Kind
+from notices.models import Delivery, Message, Preference, PushSubscription, Webhook
+from notices.outbox import News
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
+from tests.unit.notices.receiving import Browser
 from webapp import offboarding
 
 pytestmark = pytest.mark.django_db
@@ -142,3 +147,20 @@ def test_a_deletion_that_breaks_off_leaves_them_blocked_and_can_be_repeated(
     assert not User.objects.get(pk=ann.pk).is_active
     assert offboarding.delete_user(ann) == STOCK
     assert [user.username for user in User.objects.all()] == ["root"]
+
+
+@pytest.mark.parametrize("leave", [offboarding.block, offboarding.delete_user])
+def test_who_leaves_is_told_nothing_any_more(
+    leave: Callable[[User], object], tmp_path: Path, set_env: Callable[..., None]
+) -> None:
+    set_env(data_dir=tmp_path)
+    make_user("root", is_superuser=True)
+    alice, bob = make_user("alice"), make_user("bob")
+    for number, user in enumerate((alice, bob)):
+        Browser(f"https://web.push.apple.com/{number}").subscribe(user)
+        webhooks.put(user.pk, "https://hooks.example.org/a", ())
+        outbox.add(News(owner_id=user.pk, kind=Kind.SAVED, key=f"job:{number}"))
+    planning.plan(timezone.now())
+    leave(alice)
+    for model in (PushSubscription, Webhook, Preference, Message, Delivery):
+        assert set(model._default_manager.values_list("owner", flat=True)) == {bob.pk}, model
