@@ -10,10 +10,19 @@ from django.contrib.auth.models import Group, User
 from django.utils.translation import gettext_lazy as _
 
 from accounts import signin
-from webapp.admin import backups, people, problems, protocol, system, ways
+from webapp.admin import backups, notices, people, problems, protocol, system, ways
 from webapp.admin.person import PersonAdmin
 
-__all__ = ["PersonAdmin", "backups", "people", "problems", "protocol", "system", "ways"]
+__all__ = [
+    "PersonAdmin",
+    "backups",
+    "notices",
+    "people",
+    "problems",
+    "protocol",
+    "system",
+    "ways",
+]
 
 # Django's own name for it stands for groups and rights, which nobody here has to know of.
 apps.get_app_config("auth").verbose_name = _("People")

@@ -36,6 +36,8 @@ from jobs.files.workspace import Workspace
 from jobs.models import AuthorPicture, Package
 from jobs.pages import share_target
 from jobs.states import ItemState
+from notices.kinds import Way
+from notices.models import Channel, Delivery, Preference
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
 
 TABLE: Final = Path(__file__).with_name("access.txt")
@@ -50,7 +52,8 @@ TOKENS: Final = ("none", "expired", "blocked", "read", "write", "foreign")
 """The columns of the API."""
 
 OTHERS_ROWS: Final = re.compile(
-    r'\b(?:INSERT INTO|UPDATE|DELETE FROM) "?(?:jobs_|auth_user|accounts_|account_|mfa_|users)'
+    r"\b(?:INSERT INTO|UPDATE|DELETE FROM) "
+    r'"?(?:jobs_|auth_user|accounts_|account_|mfa_|notices_|users)'
 )
 """A statement that changes more than a session, a log or when a token was used."""
 
@@ -159,6 +162,8 @@ class Scenery:
             user=self.alice, email="alice@example.org", verified=True, primary=True
         )
         AuthorPicture.objects.create(item=self.item, digest="d", picture=b"\xff\xd8")
+        self.channel = Channel.objects.create(name="Family", address="sealed", scheme="ntfy")
+        self.delivery = Delivery.objects.create(owner=self.alice, batch=self.job.pk, way=Way.PUSH)
         invitations.create(self.boss)
         self.invitation = Invitation.objects.get()
         self.untouched = self.rows_of_alice()
@@ -188,6 +193,9 @@ class Scenery:
                 Authenticator.objects.all(),
                 UserSession.objects.filter(user=self.alice),
                 Invitation.objects.all(),
+                Channel.objects.all(),
+                Preference.objects.filter(owner=self.alice),
+                Delivery.objects.filter(owner=self.alice),
             )
         ]
 
@@ -233,6 +241,8 @@ class Scenery:
         return {
             "admin/system/ways/": {"name": "browser"},
             **{f"admin/jobs/{table}/": {"object_id": row.pk} for table, row in rows.items()},
+            "admin/notices/channel/": {"object_id": self.channel.pk},
+            "admin/notices/delivery/": {"object_id": self.delivery.pk},
             "share/": {"key": share_target.address(self.alice).split("/")[-2]},
             "account/email/": {"key": EmailConfirmationHMAC(self.address).key},
         }
@@ -269,6 +279,7 @@ FORMS: Final[dict[str, dict[str, object]]] = {
     "share/<int:user_id>/<str:key>/": {"text": "@nora"},
     "preferences/": {"theme": "dark"},
     "account/data/": {"what": "data"},
+    "account/notifications/": {"save": "1", "own": "yes"},
     "account/tokens/": {"name": "n", "scope": "write", "days": "30"},
     "account/invitations/": {"role": "admin", "days": "7"},
     "jobs/<uuid:job_id>/extend/": {"hours": "8"},

@@ -120,7 +120,11 @@ def test_the_tables_stand_under_words_of_this_site(language: str, people: str) -
     client = Client(headers={"accept-language": language})
     client.force_login(make_user("boss", is_staff=True, is_superuser=True))
     page = client.get("/admin/tables/").content.decode()
-    assert re.findall(r'class="section"[^>]*>([^<]+)<', page) == [people, "Storykeep"]
+    assert re.findall(r'class="section"[^>]*>([^<]+)<', page) == [
+        "Notifications",
+        people,
+        "Storykeep",
+    ]
     assert people in client.get("/admin/auth/").content.decode()
 
 

@@ -67,6 +67,7 @@ def _all_pages_are_there(monkeypatch: pytest.MonkeyPatch, set_env: Callable[...,
     monkeypatch.setattr(discovery, "_current", known)
     set_env(**settings_for(provider.issuer, public_url=None))
     set_env(email_url=SecretStr("smtp://localhost"), email_from="a@example.org")
+    set_env(push_contact="a@example.org")
     monkeypatch.setattr(broker, "send", lambda *_: True)
     monkeypatch.setattr(views, "run_diagnosis", lambda _name, _way="": {"findings": []})
     nothing_newer = {"version": "", "reason": "same"}
