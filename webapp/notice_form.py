@@ -85,8 +85,13 @@ class NoticeForm(forms.Form):
 
     def fill(self, preference: Preference) -> None:
         """Put the answers into a preference, which is not saved yet."""
-        for name, answer in self.cleaned_data.items():
-            setattr(preference, name, answer)
+        answers = self.cleaned_data
+        preference.own, preference.names = answers["own"], answers["names"]
+        preference.digest_hour = answers["digest_hour"]
+        preference.quiet_from = answers["quiet_from"]
+        preference.quiet_until = answers["quiet_until"]
+        if "channel" in self.fields:
+            preference.channel = answers["channel"]
 
 
 def _text(hour: int | None) -> str:
