@@ -327,6 +327,26 @@ def test_a_helper_that_is_not_installed_costs_nothing() -> None:
     assert done.stdout.split() == ["stories.helper", "stories.helper.installed"]
 
 
+def test_telling_people_costs_nothing_while_nobody_is_told() -> None:
+    """Neither the web process nor a worker that has nothing to send loads what encrypts, signs or
+    sends a message; Apprise never gets into either."""
+    loads = (
+        "import tests.settings, django, sys; django.setup();"
+        "import webapp.urls, webapp.notices_due, notices.delivering, notices.channels;"
+        "unneeded = {'webpush', 'apprise', 'jwt', 'httpx', 'webapp.sending'};"
+        "print(*sorted(unneeded & sys.modules.keys()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", loads],
+        cwd=ROOT,
+        env={"DJANGO_SETTINGS_MODULE": "tests.settings", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == []
+
+
 @pytest.mark.parametrize("provider", [False, True], ids=["without", "with"])
 def test_a_provider_that_is_not_set_costs_nothing(tmp_path: Path, provider: bool) -> None:
     """Neither its client nor what that needs is loaded, nor are there tables of it."""
