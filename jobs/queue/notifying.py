@@ -30,7 +30,9 @@ def notify(jobs: models.QuerySet[Job], now: datetime) -> int:
 
     Once for each job, however often it settles. Inside the transaction that settled them.
     """
-    rows = list(jobs.order_by("created_at").values_list("pk", "owner_id", "from_watch"))
+    # Of a watch whose owner does not want to be told, nothing is.
+    wanted = jobs.exclude(watch__notify=False).order_by("created_at")
+    rows = list(wanted.values_list("pk", "owner_id", "from_watch"))
     told = outbox.told_members(owner_id for _, owner_id, _ in rows)
     news = [
         found

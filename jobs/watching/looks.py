@@ -21,7 +21,7 @@ from jobs.ephemeral import clock
 from jobs.models import Item, Watch, WatchedAccount, WatchGap, WatchState
 from jobs.queue import broker, routing
 from jobs.upstream import breaker
-from jobs.watching import coverage, permission, rhythm
+from jobs.watching import coverage, permission, rhythm, telling
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +62,7 @@ def tick(now: datetime) -> int:
     clock.watch.look()
     if not clock.watch.was_set_forward(clock.HOLD_S):  # else it may not be so late
         _end_unrenewed(now)
+        telling.tell_ending(now)
         WatchGap.objects.filter(ends_at__lt=now - coverage.KEPT).delete()
     WatchedAccount.objects.filter(watches=None).delete()
     sent = 0
@@ -83,8 +84,11 @@ def _end_impossible_waits(now: datetime) -> None:
 
 def _end_unrenewed(now: datetime) -> None:
     unrenewed = Watch.objects.filter(renew_by__lte=now).exclude(state=WatchState.ENDED)
-    for unwanted in unrenewed:  # mostly none
-        end(unwanted, "")
+    ended = list(unrenewed.select_related("account"))  # mostly none
+    for each in ended:
+        with transaction.atomic():
+            end(each, "")
+            telling.tell_ended([each])
 
 
 def end(unwanted: Watch, code: str) -> None:

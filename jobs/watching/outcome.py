@@ -21,7 +21,7 @@ from jobs.models import Job, Watch, WatchedAccount, WatchGap, WatchState
 from jobs.queue.dispatch import dispatch
 from jobs.queue.found import Found, saved_already, submit_found
 from jobs.text import clean_text
-from jobs.watching import coverage, looks
+from jobs.watching import coverage, looks, telling
 from jobs.watching.looks import AFTER_A_LOOK, Look
 from stories.left_out import ERRORS, INCOMPLETE, LeftOutReason
 from stories.structures import Author, Story
@@ -94,6 +94,8 @@ def note_list(look: Look, sight: Sight) -> Consequences | None:
             _note(watch, account, look, sight, told)
         columns = {} if sight.code else {"complete_at": look.began_at}
         looks.leave(account, **_account_columns(sight.author), **columns)
+        telling.tell_renamed(told.renamed, told.renamed_from, sight.author.name)
+        telling.tell_holes(told.gaps)
         if told.jobs:
             transaction.on_commit(dispatch, robust=True)
     return told
@@ -106,12 +108,13 @@ def note_gone(look: Look, code: str) -> Consequences | None:
         account = looks.claimed(look).select_for_update().first()
         if account is None:
             return None
-        left = account.watches.exclude(state=WatchState.ENDED).select_for_update()
-        for watch in left:
+        left = account.watches.exclude(state=WatchState.ENDED).select_related("account")
+        for watch in left.select_for_update(of=("self",)):
             watch.looked_at = timezone.now()
             watch.save(update_fields=["looked_at"])
             looks.end(watch, code)
             told.ended.append(watch)
+        telling.tell_ended(told.ended)
         looks.leave(account)
     return told
 

@@ -22,7 +22,7 @@ from jobs.models import Watch, WatchedAccount, WatchState
 from jobs.queue import broker, routing
 from jobs.text import clean_text
 from jobs.watch import NOTE_LENGTH
-from jobs.watching import permission, rhythm
+from jobs.watching import permission, rhythm, telling
 from stories.errors import NotUnderstood
 from stories.targets import parse_line
 
@@ -180,6 +180,7 @@ def delete(watch: Watch) -> None:
     that came of it stay."""
     account_id = watch.account_id
     with transaction.atomic():
+        telling.forget(watch)
         watch.delete()
         WatchedAccount.objects.filter(pk=account_id, watches=None).delete()
 

@@ -26,12 +26,20 @@ def sources(pattern: str, *folders: str) -> str:
 def test_every_table() -> None:
     tables = {model._meta.db_table for model in apps.get_models(include_auto_created=True)}
     assert tables - NAMED == set()
-    said = {name for name in NAMED if re.fullmatch(r"(jobs|auth|accounts|account|mfa|notices)_\w+", name)}
+    said = {
+        name
+        for name in NAMED
+        if re.fullmatch(r"(jobs|auth|accounts|account|mfa|notices)_\w+", name)
+    }
     assert said - tables == set()
 
 
 def test_every_key_of_redis() -> None:
-    keys = set(re.findall(r"\"(storykeep:[\w:-]+)", sources("*.py", "jobs", "webapp", "accounts", "notices")))
+    keys = set(
+        re.findall(
+            r"\"(storykeep:[\w:-]+)", sources("*.py", "jobs", "webapp", "accounts", "notices")
+        )
+    )
     assert keys - NAMED == set()
     browser = {"storykeep:keys-off"}
     assert {name for name in NAMED if name.startswith("storykeep:")} - keys - browser == set()

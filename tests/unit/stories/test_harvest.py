@@ -13,7 +13,6 @@ from stories import obtain as obtaining
 from stories.client import StoryClient
 from stories.config import ClientConfig
 from stories.errors import (
-    Gone,
     MediaCorrupt,
     MediaUnavailable,
     NoSuchAccount,
@@ -33,7 +32,7 @@ from stories.events import (
     Warned,
 )
 from stories.harvest import HarvestOptions, harvest
-from stories.structures import Author, MediaKind
+from stories.structures import MediaKind
 from stories.targets import parse_line
 from tests.fake_tiktok import Account, FakeTikTok
 from tests.unit.stories.harvests import SMALL_H264, TINY, Folder, Kept, client_of, saved
@@ -425,31 +424,3 @@ async def test_a_given_moment_decides_what_is_active(
         await saved(client, folder, link, now=datetime.now(UTC) + timedelta(hours=60))
     assert caught.value.code == "gone"
     assert tiktok.count() == 1, "and is known by now"
-
-
-async def test_wanted_stories_that_are_listed_no_more_are_gone(
-    tiktok: FakeTikTok, alice: Account
-) -> None:
-    alice.photo(**TINY)
-    known = Author(id=alice.id, name="alice")
-    async with client_of(tiktok) as client:
-        with pytest.raises(Gone):
-            await saved(client, Folder(), only=frozenset({"1"}), known=known)
-
-
-async def test_of_a_list_only_the_wanted_stories_are_saved(
-    tiktok: FakeTikTok, alice: Account
-) -> None:
-    old, new = alice.photo(**TINY), alice.photo(**TINY)
-    alice.photo(**TINY)
-    known = Author(id=alice.id, name="alice")
-    only = frozenset({new.id, "gone"})
-    folder = Folder()
-    async with client_of(tiktok) as client:
-        log = await saved(client, folder, only=only, known=known)
-    (listed,) = log.of(Listed)
-    assert [story.id for story in listed.stories] == [new.id]
-    assert listed.left_out == {}
-    assert {ready.story_id for ready in log.of(FileReady)} == {new.id}
-    assert tiktok.count("profile") == 0
-    assert old.id not in {ready.story_id for ready in log.of(FileReady)}

@@ -1,0 +1,101 @@
+"""What people are told of their watches: new names, ends, holes, and that one ends soon.
+
+What a look found is told by the job it becomes (jobs/queue/notifying.py). All of it is put into the
+outbox in the transaction of what happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from jobs.models import Watch, WatchGap, WatchState
+from notices import outbox
+from notices.kinds import Kind
+from notices.outbox import News
+from stories.errors import NoSuchAccount, PrivateAccount
+
+RENEW_SOON: Final = timedelta(days=3)
+"""So long before it ends its owner is reminded."""
+PATH: Final = "watching/"
+_WHY: Final = {PrivateAccount.code: "private", NoSuchAccount.code: "gone", "": "lapsed"}
+
+
+def tell_ended(watches: Iterable[Watch]) -> int:
+    """Tell the owners of watches that ended by themselves; how many messages. Reads their accounts.
+
+    Nobody is told of a first look that said no: they have just asked for it, and see it.
+    """
+    return outbox.add_all(
+        [
+            _news(
+                watch,
+                Kind.WATCH_ENDED,
+                f"{watch.renew_by:%Y%m%d%H%M%S}",
+                author=watch.account.name,
+                why=_WHY.get(watch.error_code, ""),
+            )
+            for watch in watches
+            if watch.covered_until is not None or not watch.error_code
+        ]
+    )
+
+
+def tell_renamed(watches: Iterable[Watch], old: str, new: str) -> int:
+    """Tell that a watched account has a new name; once for each name. How many messages."""
+    return outbox.add_all(
+        [_news(watch, Kind.WATCH_RENAMED, new, old=old, new=new) for watch in watches]
+    )
+
+
+def tell_holes(gaps: Iterable[tuple[Watch, WatchGap]]) -> int:
+    """Tell of times that were not covered, with the next message; how many."""
+    return outbox.add_all(
+        [
+            _news(
+                watch,
+                Kind.WATCH_HOLE,
+                gap.begins_at.isoformat(),
+                author=watch.account.name,
+                since=gap.begins_at.isoformat(),
+                until=gap.ends_at.isoformat(),
+            )
+            for watch, gap in gaps
+        ]
+    )
+
+
+def tell_ending(now: datetime) -> int:
+    """Tell of watches that end soon unless they are renewed, once each; how many messages."""
+    if not outbox.is_used():
+        return 0
+    ending = Watch.objects.filter(renew_by__gt=now, renew_by__lte=now + RENEW_SOON)
+    return outbox.add_all(
+        [
+            _news(
+                watch,
+                Kind.WATCH_RENEW_SOON,
+                f"{watch.renew_by:%Y%m%d%H%M%S}",
+                author=watch.account.name,
+                until=watch.renew_by.isoformat(),
+            )
+            for watch in ending.exclude(state=WatchState.ENDED).select_related("account")
+        ]
+    )
+
+
+def forget(watch: Watch) -> None:
+    """Remove what was told, or is to be told, of a watch that is deleted."""
+    outbox.forget([watch.pk.hex])
+
+
+def _news(watch: Watch, kind: Kind, what: str, **facts: Any) -> News:
+    return News(
+        owner_id=watch.owner_id,
+        kind=kind,
+        key=f"watch:{watch.pk}:{kind}:{what}",
+        facts=facts,
+        path=PATH,
+        topic=watch.pk.hex,
+    )
