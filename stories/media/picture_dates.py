@@ -78,6 +78,24 @@ def as_exif(dates: Mapping[int, str]) -> bytes:
     return block
 
 
+def completed(block: bytes, dates: Mapping[int, str]) -> bytes | None:
+    """An EXIF block with everything it holds and these dates; None for one that says when the
+    picture was taken, and for one that cannot be read."""
+    try:
+        exif = load_pillow().Exif()
+        exif.load(block)
+        fields = exif.get_ifd(_EXIF)
+        if _date(fields.get(TAKEN)):
+            return None
+        fields.update({tag: text for tag, text in dates.items() if tag != MODIFIED})
+        if not _date(exif.get(MODIFIED)):
+            exif[MODIFIED] = dates[TAKEN]
+        whole: bytes = exif.tobytes()
+    except Exception:  # noqa: BLE001  # hostile bytes raise almost anything
+        return None
+    return whole
+
+
 def _date(value: Any) -> str | None:
     """The value if it is an EXIF date that exists."""
     text = value.strip("\0 ") if isinstance(value, str) else ""
