@@ -23,6 +23,15 @@ from jobs.choices import (
 )
 from jobs.feed_address import FeedAddress
 from jobs.folder_mark import FolderMark
+from jobs.library_copy import (
+    CopyRole,
+    CopyState,
+    LibraryChoice,
+    LibraryCopy,
+    LibraryMark,
+    LibraryMode,
+    SendState,
+)
 from jobs.name_template import TEMPLATE_LENGTH
 from jobs.naming_choice import NamingChoice
 from jobs.owned import Owned
@@ -48,11 +57,17 @@ __all__ = [
     "Artifact",
     "Audio",
     "AuthorPicture",
+    "CopyRole",
+    "CopyState",
     "FeedAddress",
     "FolderMark",
     "Item",
     "ItemKind",
     "Job",
+    "LibraryChoice",
+    "LibraryCopy",
+    "LibraryMark",
+    "LibraryMode",
     "NamingChoice",
     "Package",
     "PackageState",
@@ -60,6 +75,7 @@ __all__ = [
     "ProtocolPack",
     "Quota",
     "Role",
+    "SendState",
     "Story",
     "StoryKind",
     "Watch",

@@ -196,3 +196,12 @@ def scrub() -> None:
     """Read a share of the saved files, and give up what is damaged; runs every minute."""
     with suppress(ShutdownRequested):
         scrubbing.scrub.run()
+
+
+@shared_task(ignore_result=True)
+def fill_library() -> None:
+    """Write what is wanted into the library, and send it to Immich; runs every few seconds."""
+    # Loaded where there is a library: with it comes what puts dates into pictures.
+    from jobs.library import run
+
+    run.run()

@@ -28,6 +28,8 @@ BACK_UP_EVERY_S: Final = 600.0
 """Seconds between two looks at whether the daily backup is due."""
 NOTICES_EVERY_S: Final = 15.0
 """Seconds between two looks at whether somebody is to be told something."""
+FILL_LIBRARY_EVERY_S: Final = 15.0
+"""Seconds between two looks at what the library lacks."""
 LOOK_EVERY_S: Final = 1.0
 """Seconds between two ticks."""
 RETRY_AFTER_S: Final = 5.0
@@ -45,6 +47,8 @@ def schedule() -> dict[str, float]:
         own[routing.BACK_UP] = BACK_UP_EVERY_S
     if settings.STORYKEEP.watches != "off":
         own[routing.WATCH] = WATCH_EVERY_S
+    if settings.STORYKEEP.library_dir is not None:
+        own[routing.FILL_LIBRARY] = FILL_LIBRARY_EVERY_S
     return {**EVERY_S, **own}
 
 

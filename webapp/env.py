@@ -13,12 +13,20 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from pydantic import ByteSize, ConfigDict, Field, SecretStr, ValidationError
 
-from webapp import env_backup, env_notices, env_outside, env_signin, env_storage, env_watch
+from webapp import (
+    env_backup,
+    env_library,
+    env_notices,
+    env_outside,
+    env_signin,
+    env_storage,
+    env_watch,
+)
 from webapp.env_backup import BackupSettings
+from webapp.env_library import LibrarySettings
 from webapp.env_notices import NoticeSettings
 from webapp.env_outside import OutsideSettings
 from webapp.env_signin import SignInSettings
-from webapp.env_storage import StorageSettings
 from webapp.env_tiktok import TikTokSettings
 from webapp.env_types import (
     AbsolutePath,
@@ -101,7 +109,7 @@ class Env(
     OutsideSettings,
     SignInSettings,
     BackupSettings,
-    StorageSettings,
+    LibrarySettings,
     TikTokSettings,
 ):
     """Every setting, read from `STORYKEEP_<NAME>`. docs/settings.md shows the same list.
@@ -396,7 +404,7 @@ def _combination_errors(env: Env) -> dict[tuple[str, ...], str]:
             lines["email_url", name] = f"{PREFIX}EMAIL_URL: needs {PREFIX}{name.upper()}"
     for part in (env_storage, env_backup, env_signin, env_outside, env_notices, env_watch):
         lines |= part.combination_errors(env)
-    return lines
+    return lines | env_library.combination_errors(env, env.artifacts)
 
 
 def load() -> Env:

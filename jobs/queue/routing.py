@@ -17,6 +17,9 @@ LOOK: Final = "jobs.tasks.look"
 SCRUB: Final = "jobs.tasks.scrub"
 """Not sent: whoever takes a sweep's message runs it beside the sweep."""
 
+FILL_LIBRARY: Final = "jobs.tasks.fill_library"
+"""Sent by the clock too, where there is a library."""
+
 BACK_UP: Final = "webapp.celery.back_up"
 """Sent by the clock too, where a daily backup is switched on."""
 
@@ -31,5 +34,5 @@ POOL_QUEUE: Final = "celery"
 SIDE_QUEUE: Final = "aside"
 """Name, and Redis key, of the list of what runs beside the pools."""
 QUEUES: Final = (POOL_QUEUE, SIDE_QUEUE)
-SIDE_TASKS: Final = (PACK_PACKAGE, *HOUSEKEEPING, BACK_UP, SEND_NOTICES)
+SIDE_TASKS: Final = (PACK_PACKAGE, *HOUSEKEEPING, FILL_LIBRARY, BACK_UP, SEND_NOTICES)
 """The tasks sent to `SIDE_QUEUE`; all others go to `POOL_QUEUE`."""

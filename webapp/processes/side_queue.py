@@ -21,6 +21,7 @@ from kombu import Consumer, Queue
 
 from jobs.queue.routing import (
     BACK_UP,
+    FILL_LIBRARY,
     HOUSEKEEPING,
     PACK_PACKAGE,
     SCRUB,
@@ -76,7 +77,13 @@ _housekeeping_pool = ThreadPoolExecutor(1, "housekeeping")
 _scrub_pool = ThreadPoolExecutor(1, "scrub")
 _backup_pool = ThreadPoolExecutor(1, "backup")
 _sending_pool = ThreadPoolExecutor(SENDING_THREADS, "notices")
+_library_pool = ThreadPoolExecutor(1, "library")
 _packing_pool = ThreadPoolExecutor(PACKING_THREADS, "packer")
+_OWN_POOLS: Final = {
+    BACK_UP: _backup_pool,
+    FILL_LIBRARY: _library_pool,
+    SEND_NOTICES: _sending_pool,
+}
 _lock = threading.Lock()
 _waiting: set[str] = set()
 
@@ -84,8 +91,8 @@ _waiting: set[str] = set()
 def submit(task_name: str, args: Sequence[Any]) -> None:
     """Run a task when a thread is free. A housekeeping task that waits already is not added.
 
-    With each sweep, saved files are read: in a thread of its own, for that takes its time. So does
-    a backup, and sending messages to people.
+    With each sweep, saved files are read: in a thread of its own, for that takes its time. So do a
+    backup, the library, and sending messages to people.
     """
     if task_name == PACK_PACKAGE:
         _packing_pool.submit(_run, task_name, args)
@@ -93,10 +100,8 @@ def submit(task_name: str, args: Sequence[Any]) -> None:
         _submit_once(_housekeeping_pool, task_name, args)
         if task_name == SWEEP:
             _submit_once(_scrub_pool, SCRUB, ())
-    elif task_name == BACK_UP:
-        _submit_once(_backup_pool, task_name, args)
-    elif task_name == SEND_NOTICES:
-        _submit_once(_sending_pool, task_name, args)
+    elif task_name in _OWN_POOLS:
+        _submit_once(_OWN_POOLS[task_name], task_name, args)
     else:
         logger.warning("no task of ours: %s", task_name)
 
@@ -128,6 +133,5 @@ def _run(task_name: str, args: Sequence[Any]) -> None:
 
 def shutdown() -> None:
     """Wait for running tasks, which check often enough whether to stop; start no others."""
-    pools = (_housekeeping_pool, _scrub_pool, _backup_pool, _sending_pool, _packing_pool)
-    for pool in pools:
+    for pool in (_housekeeping_pool, _scrub_pool, *_OWN_POOLS.values(), _packing_pool):
         pool.shutdown(wait=True, cancel_futures=True)

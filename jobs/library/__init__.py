@@ -1,0 +1,1 @@
+"""The library: stories that are kept for good, in a folder of the admin's, and at Immich."""

@@ -1,0 +1,263 @@
+"""One file of the library: written with its date and its sidecar, or removed.
+
+Whoever was interrupted left nothing or a whole file; the next one finds that it is ours by its
+bytes, which are the same each time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from jobs.errors import DiskFault
+from jobs.files import disk, library_folder, store, times
+from jobs.files.library_folder import Changed, NameTaken, Part
+from jobs.files.stores import length
+from jobs.library import layout, sidecar
+from jobs.library.sidecar import LibraryFile, LibraryStory
+from jobs.models import Artifact, CopyRole, CopyState, LibraryCopy, Role, Story
+from stories.media import picture_dates, picture_dating, video_dating
+from stories.media.edits import Edit, apply_edits
+
+logger = logging.getLogger(__name__)
+
+CHUNK_BYTES: Final = 1024 * 1024
+_SUFFIXES: Final = {
+    "video/mp4": ".mp4",
+    "image/jpeg": ".jpg",
+    "image/png": ".png",
+    "image/webp": ".webp",
+    "image/avif": ".avif",
+    "image/heic": ".heic",
+    "image/gif": ".gif",
+}
+
+
+class SourceGone(Exception):
+    """The saved file, or all that is known of its story, is not there any more."""
+
+
+class SourceDamaged(Exception):
+    """The saved file is not what was saved."""
+
+
+class NoName(Exception):
+    """Every name that was tried stands for something else."""
+
+
+Heartbeat = Callable[[], None]
+
+
+def story_of(row: Story) -> LibraryStory:
+    """A story as it is kept. row: with its item and job."""
+    item = row.item
+    return LibraryStory(
+        tiktok_id=row.tiktok_id,
+        author_id=item.author_id,
+        author_name=item.author_name,
+        author_nickname=item.author_nickname,
+        kind=row.kind,
+        is_story=row.is_story,
+        caption=row.caption,
+        source_url=row.source_url,
+        posted_at=row.posted_at,
+        leaves_at=row.leaves_at,
+        captured_at=row.captured_at,
+        media_count=row.media_count,
+        zone=times.zone_of(item.job),
+    )
+
+
+# --- a picture or video ---------------------------------------------------------------------------
+
+
+def source_of(row: LibraryCopy) -> Artifact | None:
+    """The saved file of a row, with its story: the newest of those that are here."""
+    return (
+        Artifact.objects.present()
+        .kept()
+        .filter(
+            owner_id=row.owner_id,
+            role=Role.MEDIA,
+            position=row.position,
+            story__tiktok_id=row.tiktok_id,
+        )
+        .select_related("story__item__job")
+        .order_by("-created_at")
+        .first()
+    )
+
+
+def copy_media(
+    row: LibraryCopy, library: Path, member: str, heartbeat: Heartbeat
+) -> dict[str, object]:
+    """Write a row's file and its sidecar; the columns that say what was written.
+
+    library: as `library_folder.root` has it. member: the name of the owner's folder. Raises
+    SourceGone, SourceDamaged, NoName, DiskFault for the store of saved files, and OSError for the
+    library.
+    """
+    artifact = source_of(row)
+    if artifact is None or artifact.story is None:
+        raise SourceGone
+    story = story_of(artifact.story)
+    at = times.file_time(story.posted_at, artifact.created_at)
+    library_folder.require_room(library, artifact.size_bytes)
+    folders = layout.folders(member, story)
+    with _opened(artifact) as file, Part(library, folders, row.pk) as part:
+        edits = _date_edits(file, story)
+        part.write(apply_edits(_checked(file, artifact), edits), heartbeat)
+        beside = sidecar.xmp(story)
+        suffix = _SUFFIXES.get(artifact.content_type, Path(artifact.name).suffix.lower())
+        for name in layout.media_names(story, row.position, suffix):
+            path = "/".join([*folders, name])
+            if LibraryCopy.objects.filter(path=path).exclude(pk=row.pk).exists():
+                continue
+            with Part(library, folders, row.pk, tidy=False) as side:
+                side.write([beside])
+                try:
+                    is_new = side.give_name(name + layout.SIDECAR, at)
+                except NameTaken:
+                    continue
+                try:
+                    part.give_name(name, at)
+                except NameTaken:
+                    if is_new:
+                        _remove(f"{path}{layout.SIDECAR}", side.written.sha256)
+                    continue
+                return {
+                    "path": path,
+                    "source_sha256": artifact.sha256,
+                    "sidecar_sha256": side.written.sha256,
+                    "posted_at": story.posted_at,
+                    **asdict(part.written),
+                }
+    raise NoName
+
+
+def _opened(artifact: Artifact) -> BinaryIO:
+    try:
+        with disk.translate_disk_errors():
+            file = store.open_artifact(artifact.pk)
+            if length(file) != artifact.size_bytes:
+                file.close()
+                raise SourceDamaged
+    except FileNotFoundError:
+        raise SourceGone from None
+    return file
+
+
+def _date_edits(file: BinaryIO, story: LibraryStory) -> list[Edit]:
+    dates = picture_dates.of_moment(story.posted_at, story.zone)
+    with _as_store_errors():
+        edits = picture_dating.date_edits(file, dates) if dates else []
+        return edits or video_dating.date_edits(file, story.posted_at)
+
+
+def _checked(file: BinaryIO, artifact: Artifact) -> Iterator[bytes]:
+    """The bytes of a saved file. Raises SourceDamaged at the end of one that is another."""
+    digest = hashlib.sha256()
+    with _as_store_errors():
+        file.seek(0)
+    while True:
+        with _as_store_errors():
+            chunk = file.read(CHUNK_BYTES)
+        if not chunk:
+            break
+        digest.update(chunk)
+        yield chunk
+    if digest.hexdigest() != artifact.sha256:
+        raise SourceDamaged
+
+
+@contextmanager
+def _as_store_errors() -> Iterator[None]:
+    """Raise DiskFault for what goes wrong with the store, so that it is not taken for the
+    library's."""
+    try:
+        yield
+    except OSError as error:
+        raise DiskFault("the store of saved files does not answer") from error
+
+
+# --- a story's JSON -------------------------------------------------------------------------------
+
+
+def write_story(row: LibraryCopy, library: Path, member: str) -> dict[str, object]:
+    """Write a story's JSON beside its files; the columns that say what was written.
+
+    Raises SourceGone when none of its files is in the library, or nothing is known of it any more;
+    NoName; OSError.
+    """
+    found = (
+        Story.objects.kept()
+        .filter(owner_id=row.owner_id, tiktok_id=row.tiktok_id)
+        .select_related("item__job")
+        .order_by("-captured_at", "-pk")
+        .first()
+    )
+    copies = LibraryCopy.objects.filter(
+        owner_id=row.owner_id,
+        tiktok_id=row.tiktok_id,
+        role=CopyRole.MEDIA,
+        state=CopyState.KEPT,
+    ).order_by("position")
+    files = [_as_file(copy) for copy in copies]
+    if found is None or not files:
+        raise SourceGone
+    story = story_of(found)
+    at = times.file_time(story.posted_at, found.captured_at or row.created_at)
+    folders = layout.folders(member, story)
+    with Part(library, folders, row.pk) as part:
+        part.write([sidecar.story_json(story, files)])
+        for name in layout.story_names(story):
+            path = "/".join([*folders, name])
+            if LibraryCopy.objects.filter(path=path).exclude(pk=row.pk).exists():
+                continue
+            try:
+                part.give_name(name, at)
+            except NameTaken:
+                continue
+            return {"path": path, "posted_at": story.posted_at, **asdict(part.written)}
+    raise NoName
+
+
+def _as_file(copy: LibraryCopy) -> LibraryFile:
+    return LibraryFile(
+        name=copy.path.rpartition("/")[2],
+        position=copy.position,
+        size_bytes=copy.size_bytes,
+        sha256=copy.sha256,
+        sha1=copy.sha1,
+        source_sha256=copy.source_sha256,
+    )
+
+
+# --- removing -------------------------------------------------------------------------------------
+
+
+def remove(row: LibraryCopy) -> bool:
+    """Delete a row's file and its sidecar where they are as they were written; False where the file
+    is not, and stays with its sidecar. Raises OSError."""
+    if not row.path:
+        return True
+    try:
+        library_folder.remove_if_unchanged(row.path, row.sha256)
+    except Changed:
+        return False
+    if row.sidecar_sha256:
+        _remove(f"{row.path}{layout.SIDECAR}", row.sidecar_sha256)
+    library_folder.remove_empty_folders(row.path)
+    return True
+
+
+def _remove(path: str, sha256: str) -> None:
+    try:
+        library_folder.remove_if_unchanged(path, sha256)
+    except Changed:
+        logger.info("a sidecar in the library was changed, and stays")

@@ -1,0 +1,130 @@
+"""One run of the library: what is wanted is written, what was forgotten removed, and what a member
+has sent to Immich goes there. Sent for by the workers' clock, where there is a library."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import time
+from pathlib import Path
+from typing import Final
+
+from django.db import DatabaseError, IntegrityError
+from django.utils import timezone
+
+from jobs.errors import DiskFault
+from jobs.files import collection, library_folder
+from jobs.files.library_folder import LibraryAway
+from jobs.library import choices, copying, sending, turns, wanted
+from jobs.library.copying import NoName, SourceDamaged, SourceGone
+from jobs.models import CopyRole, CopyState, LibraryChoice, LibraryCopy, SendState
+from jobs.queue.shutdown import ShutdownRequested
+
+logger = logging.getLogger(__name__)
+
+LONGEST_S: Final = 240.0
+"""No further file is begun after so many seconds: the next run goes on."""
+MOST_TRIES: Final = 8
+"""Of a row that fails by a mistake of ours."""
+
+
+def run() -> int:
+    """Do what is due; how many rows were worked on. Safe beside another one, and at any time."""
+    if not library_folder.is_set():
+        return 0
+    wanted.keep_automatically()
+    end = time.monotonic() + LONGEST_S
+    count = 0
+    try:
+        count += _write(end)
+        while sending.is_set() and time.monotonic() < end and sending.send_next():
+            count += 1
+    except ShutdownRequested:
+        logger.info("the library goes on later")
+    return count
+
+
+def _write(end: float) -> int:
+    now = timezone.now()
+    if not turns.due(now).exists():
+        return 0
+    turns.hold_files(now)
+    try:
+        library = library_folder.root()
+    except OSError as error:
+        logger.warning("the library is away: is its disk mounted? %s", error.strerror)
+        turns.all_wait("away")
+        return 0
+    count = 0
+    while time.monotonic() < end:
+        row = turns.take()
+        if row is None:
+            break
+        _work_on(row, library)
+        count += 1
+    return count
+
+
+def _work_on(row: LibraryCopy, library: Path) -> None:
+    try:
+        _do(row, library)
+    except ShutdownRequested:
+        turns.give_back(row)
+        raise
+    except (SourceGone, SourceDamaged, NoName) as error:
+        turns.give_up(row, _FINAL[type(error)])
+    except DiskFault as error:
+        logger.warning("library file %s waits for saved files: %s", row.pk, error.detail)
+        turns.put_off(row, "storage")
+    except OSError as error:
+        logger.warning("library file %s waits: %s", row.pk, error.strerror)
+        turns.put_off(row, _reason(error))
+    except IntegrityError:  # somebody else has the path since; its name is another one next time
+        turns.put_off(row, "disk")
+    except DatabaseError:
+        raise
+    except Exception:
+        logger.exception("library file %s failed", row.pk)
+        if row.tries >= MOST_TRIES:
+            turns.give_up(row, "internal")
+        else:
+            turns.put_off(row, "internal")
+
+
+_FINAL: Final = {SourceGone: "gone", SourceDamaged: "damaged", NoName: "taken"}
+"""Why a row is given up at once, as `reasons.WORDS` has it."""
+
+
+def _do(row: LibraryCopy, library: Path) -> None:
+    if row.state != CopyState.REMOVING:
+        _keep(row, library)
+        return
+    if not copying.remove(row):
+        logger.info("library file %s was changed, and stays", row.pk)
+    LibraryCopy.objects.filter(pk=row.pk).delete()
+
+
+def _keep(row: LibraryCopy, library: Path) -> None:
+    member = choices.folder_of(row.owner_id)
+    if row.role == CopyRole.STORY:
+        turns.keep(row, **copying.write_story(row, library, member))
+        return
+    source = copying.source_of(row)
+    facts = copying.copy_media(row, library, member, turns.Pulse(row))
+    has_key = LibraryChoice.objects.filter(owner_id=row.owner_id).exclude(immich_key="").exists()
+    if has_key and sending.is_set():
+        facts["send_state"] = SendState.WAITING
+    turns.keep(row, **facts)
+    if source is not None:
+        collection.note_taken([source.pk])
+
+
+def _reason(error: OSError) -> str:
+    """Why a row waits, as `reasons.WORDS` has it."""
+    if isinstance(error, LibraryAway):
+        return "away"
+    if library_folder.is_full(error):
+        return "full"
+    if error.errno in {errno.EROFS, errno.EACCES, errno.EPERM}:
+        return "readonly"
+    return "disk"

@@ -1,0 +1,178 @@
+"""What is in the library is sent to Immich, one file at a time, for members who gave a key."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import BinaryIO, Final, cast
+
+from django.conf import settings
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
+
+from jobs.files import library_folder
+from jobs.files.stores import length
+from jobs.library import immich, layout, sealing, turns
+from jobs.library.immich import Immich, ImmichError, KeyNotTaken, NotTaken, Unreachable, Upload
+from jobs.models import CopyRole, CopyState, LibraryChoice, LibraryCopy, SendState
+from jobs.queue.shutdown import ShutdownRequested
+
+logger = logging.getLogger(__name__)
+
+OWNER_PAUSE: Final = timedelta(hours=1)
+"""A member whose key is not taken is not tried again for so long."""
+MOST_TRIES: Final = 12
+"""Of a file for which Immich has an answer we do not understand."""
+MOST_SIDECAR_BYTES: Final = 1024 * 1024
+_TYPES: Final = {
+    ".mp4": "video/mp4",
+    ".jpg": "image/jpeg",
+    ".png": "image/png",
+    ".webp": "image/webp",
+    ".avif": "image/avif",
+    ".heic": "image/heic",
+    ".gif": "image/gif",
+}
+
+
+def is_set() -> bool:
+    """Whether there is an Immich to send to."""
+    return settings.STORYKEEP.immich_url is not None and library_folder.is_set()
+
+
+def due(now: datetime) -> QuerySet[LibraryCopy]:
+    """Rows that are to be sent now, in order."""
+    with_key = LibraryChoice.objects.exclude(immich_key="").filter(owner__is_active=True)
+    return LibraryCopy.objects.filter(
+        Q(send_not_before=None) | Q(send_not_before__lte=now),
+        send_state=SendState.WAITING,
+        state=CopyState.KEPT,
+        role=CopyRole.MEDIA,
+        owner_id__in=with_key.values("owner_id"),
+    ).order_by("id")
+
+
+def send_next(now: datetime | None = None) -> bool:
+    """Send one file; False when there is none, or Immich is away. Raises ShutdownRequested."""
+    now = now or timezone.now()
+    row = _take(now)
+    if row is None:
+        return False
+    choice = LibraryChoice.objects.get(owner_id=row.owner_id)
+    mine = LibraryCopy.objects.filter(pk=row.pk)
+    try:
+        key = sealing.open_sealed(choice.immich_key, row.owner_id)
+        with immich.connected(key) as server:
+            _send(row, choice, server)
+    except ShutdownRequested:
+        mine.update(send_not_before=None)
+        raise
+    except (KeyNotTaken, sealing.Unreadable) as error:
+        code = error.code if isinstance(error, KeyNotTaken) else "key_unreadable"
+        _pause_owner(choice, code, now)
+    except Unreachable as error:
+        logger.warning("Immich does not answer: %s", error)
+        mine.update(send_reason=error.code, send_not_before=now + turns.pause(row.send_tries))
+        return False
+    except (NotTaken, FileNotFoundError) as error:
+        reason = error.code if isinstance(error, NotTaken) else "changed"
+        logger.info("Immich does not take library file %s: %s", row.pk, error)
+        mine.update(send_state=SendState.FAILED, send_reason=reason, send_not_before=None)
+    except ImmichError as error:
+        logger.warning("Immich answered what is not understood: %s", error)
+        final = row.send_tries >= MOST_TRIES
+        mine.update(
+            send_state=SendState.FAILED if final else SendState.WAITING,
+            send_reason=error.code,
+            send_not_before=now + turns.pause(row.send_tries),
+        )
+    except OSError as error:
+        logger.warning("library file %s cannot be read: %s", row.pk, error.strerror)
+        mine.update(send_reason="away", send_not_before=now + turns.pause(row.send_tries))
+        return False
+    return True
+
+
+def _take(now: datetime) -> LibraryCopy | None:
+    for row in due(now)[:20]:
+        mine = LibraryCopy.objects.filter(
+            pk=row.pk, send_state=SendState.WAITING, send_not_before=row.send_not_before
+        )
+        if mine.update(send_not_before=now + turns.LEASE, send_tries=F("send_tries") + 1):
+            row.send_tries += 1
+            return row
+    return None
+
+
+def _pause_owner(choice: LibraryChoice, code: str, now: datetime) -> None:
+    logger.warning("Immich does not take the key of user %s: %s", choice.owner_id, code)
+    LibraryChoice.objects.filter(pk=choice.pk).update(immich_error=code)
+    LibraryCopy.objects.filter(owner_id=choice.owner_id, send_state=SendState.WAITING).update(
+        send_not_before=now + OWNER_PAUSE
+    )
+
+
+def _send(row: LibraryCopy, choice: LibraryChoice, server: Immich) -> None:
+    """Send a file unless it is there, then put it into the album, each noted as it is done."""
+    mine = LibraryCopy.objects.filter(pk=row.pk)
+    asset_id = row.asset_id
+    if not asset_id:
+        asset_id = _upload(row, server)
+        mine.update(asset_id=asset_id)
+    if choice.album:
+        _into_album(choice, asset_id, server)
+    mine.update(send_state=SendState.THERE, send_reason="", send_not_before=None)
+    if choice.immich_error:
+        LibraryChoice.objects.filter(pk=choice.pk).update(immich_error="")
+
+
+def _upload(row: LibraryCopy, server: Immich) -> str:
+    name = row.path.rpartition("/")[2]
+    pulse = turns.Pulse(row, "send_not_before")
+    with library_folder.open_file(row.path) as file:
+        if length(file) != row.size_bytes:
+            raise FileNotFoundError("another file has its name")
+        try:
+            with library_folder.open_file(f"{row.path}{layout.SIDECAR}") as beside:
+                sidecar = beside.read(MOST_SIDECAR_BYTES)
+        except FileNotFoundError:
+            sidecar = b""
+        return server.upload(
+            Upload(
+                key=f"storykeep-{row.tiktok_id}-{row.position}",
+                name=name,
+                content_type=_TYPES.get(Path(name).suffix, "application/octet-stream"),
+                file=cast("BinaryIO", _Watched(file, pulse)),
+                sidecar=sidecar,
+                at=row.posted_at or row.created_at,
+                sha1=row.sha1,
+            )
+        ).id
+
+
+class _Watched:
+    """A file that says with each piece read that it is still being sent."""
+
+    def __init__(self, file: BinaryIO, pulse: Callable[[], None]) -> None:
+        self._file, self._pulse = file, pulse
+        self.fileno, self.seek, self.tell = file.fileno, file.seek, file.tell
+
+    def read(self, size: int = -1) -> bytes:
+        self._pulse()
+        return self._file.read(size)
+
+
+def _into_album(choice: LibraryChoice, asset_id: str, server: Immich) -> None:
+    """Raises ImmichError. An album that was deleted is looked for, or made, once more."""
+    if choice.album_id:
+        try:
+            server.add_to_album(choice.album_id, asset_id)
+        except NotTaken:
+            choice.album_id = ""
+        else:
+            return
+    choice.album_id = server.album(choice.album)
+    LibraryChoice.objects.filter(pk=choice.pk, album=choice.album).update(album_id=choice.album_id)
+    server.add_to_album(choice.album_id, asset_id)

@@ -1,0 +1,132 @@
+"""Whose turn it is in the library: a row is taken for a while, kept, put off, or given up.
+
+A row that somebody works on is not due until their time is over, so it is neither lost with a
+worker that dies nor taken twice.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.utils import timezone
+
+from jobs.files import lifetime
+from jobs.models import Artifact, CopyRole, CopyState, LibraryCopy, Role
+from jobs.queue.shutdown import ShutdownRequested, shutdown_requested
+
+LEASE: Final = timedelta(minutes=10)
+"""For so long a row belongs to whoever took it, unless they say that they still work on it."""
+FIRST_PAUSE_S: Final = 60.0
+LONGEST_PAUSE_S: Final = 3600.0
+HOLD_BEFORE: Final = timedelta(minutes=10)
+"""Saved files that a row waits for are kept longer when they have no more than this left."""
+
+
+def pause(tries: int) -> timedelta:
+    """How long after so many tries the next one is."""
+    return timedelta(seconds=min(FIRST_PAUSE_S * 2 ** min(tries, 12), LONGEST_PAUSE_S))
+
+
+def due(now: datetime) -> QuerySet[LibraryCopy]:
+    """Rows with something to do now, in order: a story's JSON after all its files."""
+    others = LibraryCopy.objects.filter(
+        owner_id=OuterRef("owner_id"),
+        tiktok_id=OuterRef("tiktok_id"),
+        role=CopyRole.MEDIA,
+        state=CopyState.WAITING,
+    )
+    rows = LibraryCopy.objects.filter(
+        Q(not_before=None) | Q(not_before__lte=now),
+        state__in=[CopyState.WAITING, CopyState.REMOVING],
+    )
+    early = Q(role=CopyRole.STORY, state=CopyState.WAITING) & Exists(others)
+    return rows.exclude(early).order_by("id")
+
+
+def take(now: datetime | None = None) -> LibraryCopy | None:
+    """The next row, which is the caller's for LEASE; None when there is none."""
+    now = now or timezone.now()
+    for row in due(now)[:20]:
+        mine = LibraryCopy.objects.filter(pk=row.pk, state=row.state, not_before=row.not_before)
+        if mine.update(not_before=now + LEASE, tries=F("tries") + 1):
+            row.tries += 1
+            return row
+    return None
+
+
+class Pulse:
+    """Called while a row is worked on: says so now and then, and stops where this process is to
+    end. column: the one that says until when it is taken."""
+
+    def __init__(self, row: LibraryCopy, column: str = "not_before") -> None:
+        self._row, self._column = row, column
+        self._said_at = time.monotonic()
+
+    def __call__(self) -> None:
+        """Raises ShutdownRequested."""
+        if shutdown_requested.is_set():
+            raise ShutdownRequested
+        if time.monotonic() - self._said_at > LEASE.total_seconds() / 10:
+            self._said_at = time.monotonic()
+            until = timezone.now() + LEASE
+            LibraryCopy.objects.filter(pk=self._row.pk).update(**{self._column: until})
+
+
+def put_off(row: LibraryCopy, reason: str) -> None:
+    """Have a row wait, for longer each time. reason: a key of `reasons.WORDS`."""
+    until = timezone.now() + pause(row.tries)
+    LibraryCopy.objects.filter(pk=row.pk).update(not_before=until, reason=reason)
+
+
+def give_back(row: LibraryCopy) -> None:
+    """Have a row be due again at once: nothing was wrong with it."""
+    LibraryCopy.objects.filter(pk=row.pk).update(not_before=None, tries=max(0, row.tries - 1))
+
+
+def give_up(row: LibraryCopy, reason: str) -> None:
+    """Write a row off; its owner may ask for it once more."""
+    LibraryCopy.objects.filter(pk=row.pk, state=CopyState.WAITING).update(
+        state=CopyState.FAILED, reason=reason, not_before=None
+    )
+
+
+def keep(row: LibraryCopy, **facts: Any) -> None:
+    """Note that a row's file is there. A row that is to be removed meanwhile stays so."""
+    now = timezone.now()
+    LibraryCopy.objects.filter(pk=row.pk).update(
+        **facts, kept_at=now, not_before=None, reason="", tries=0
+    )
+    LibraryCopy.objects.filter(pk=row.pk, state=CopyState.WAITING).update(state=CopyState.KEPT)
+
+
+def all_wait(reason: str) -> None:
+    """Note why nothing is written at all. One statement, and mostly of no row."""
+    LibraryCopy.objects.filter(state=CopyState.WAITING).exclude(reason=reason).update(reason=reason)
+
+
+def hold_files(now: datetime | None = None) -> int:
+    """Keep the saved files that rows wait for as long as this instance allows; how many."""
+    now = now or timezone.now()
+    waiting = LibraryCopy.objects.filter(
+        owner_id=OuterRef("owner_id"),
+        tiktok_id=OuterRef("story__tiktok_id"),
+        position=OuterRef("position"),
+        role=CopyRole.MEDIA,
+        state=CopyState.WAITING,
+    )
+    ending = (
+        Artifact.objects.present(now)
+        .filter(role=Role.MEDIA, story__isnull=False, expires_at__lt=now + HOLD_BEFORE)
+        .filter(Exists(waiting))
+    )
+    count = 0
+    for artifact in ending.only("created_at", "expires_at")[:500]:
+        later = lifetime.extended(artifact.expires_at, artifact.created_at)
+        if later > artifact.expires_at:
+            count += Artifact.objects.filter(
+                pk=artifact.pk, removed_at=None, expires_at=artifact.expires_at
+            ).update(expires_at=later)
+    return count

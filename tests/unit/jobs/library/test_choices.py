@@ -1,0 +1,90 @@
+"""What a member wants kept, and their key for Immich."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from jobs.library import choices, sealing
+from jobs.library.choices import KeyRefused
+from jobs.models import LibraryChoice, LibraryCopy, LibraryMode, SendState
+from tests.factories import make_user
+
+pytestmark = pytest.mark.django_db
+
+
+def test_without_a_choice_nothing_is_kept() -> None:
+    alice = make_user()
+    assert choices.choice_of(alice.pk).mode == LibraryMode.NEVER
+    assert not choices.is_offered(alice.pk)
+
+
+@pytest.mark.parametrize("mode", LibraryMode)
+def test_whoever_wants_to_be_asked_is_offered_it(mode: LibraryMode) -> None:
+    alice = make_user()
+    choices.choose(alice.pk, mode)
+    assert choices.is_offered(alice.pk) == (mode != LibraryMode.NEVER)
+    assert not choices.is_offered(make_user("bob").pk)
+
+
+def test_without_a_library_nothing_is_offered(
+    set_env: Callable[..., None], django_assert_num_queries: Callable[[int], object]
+) -> None:
+    alice = make_user()
+    choices.choose(alice.pk, LibraryMode.EVERYTHING)
+    set_env(library_dir=None)
+    with django_assert_num_queries(0):  # type: ignore[attr-defined]
+        assert not choices.is_offered(alice.pk)
+
+
+def test_a_folder_is_given_once_and_kept() -> None:
+    alice, other = make_user("alice"), make_user("ALICE")
+    assert choices.folder_of(alice.pk) == "alice"
+    assert choices.folder_of(other.pk) == "ALICE_2"
+    alice.username = "renamed"
+    alice.save()
+    assert choices.folder_of(alice.pk) == "alice"
+
+
+def test_a_key_is_stored_encrypted() -> None:
+    alice = make_user()
+    choices.set_key(alice.pk, "  0123456789abcdef  ")
+    stored = LibraryChoice.objects.get().immich_key
+    assert "0123456789" not in stored
+    assert sealing.open_sealed(stored, alice.pk) == "0123456789abcdef"
+
+
+@pytest.mark.parametrize(
+    "key", ["", "short", "with space in it", "line\nbreak-x", "x" * 201, "ключ" * 4]
+)
+def test_what_is_no_key_is_refused(key: str) -> None:
+    with pytest.raises(KeyRefused):
+        choices.set_key(make_user().pk, key)
+
+
+def test_with_a_key_what_is_kept_already_is_sent_and_without_it_no_more() -> None:
+    alice = make_user()
+    kept = LibraryCopy.objects.create(owner=alice, tiktok_id="1", position=1, state="kept")
+    there = LibraryCopy.objects.create(
+        owner=alice, tiktok_id="1", position=2, state="kept", send_state=SendState.THERE
+    )
+    choices.set_key(alice.pk, "0123456789abcdef")
+    kept.refresh_from_db()
+    there.refresh_from_db()
+    assert (kept.send_state, there.send_state) == (SendState.WAITING, SendState.THERE)
+    choices.remove_key(alice.pk)
+    kept.refresh_from_db()
+    there.refresh_from_db()
+    assert (kept.send_state, there.send_state) == (SendState.NONE, SendState.THERE)
+    assert LibraryChoice.objects.get().immich_key == ""
+
+
+def test_another_album_is_looked_for_anew() -> None:
+    alice = make_user()
+    choices.set_album(alice.pk, "Stories")
+    LibraryChoice.objects.update(album_id="x")
+    choices.set_album(alice.pk, "Stories")
+    assert LibraryChoice.objects.get().album_id == "x"
+    choices.set_album(alice.pk, "Others")
+    assert LibraryChoice.objects.get().album_id == ""

@@ -1,0 +1,200 @@
+"""What is kept goes to Immich: once, with its sidecar, into the album, and without the key's text
+being anywhere."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from jobs.library import choices, run, sending
+from jobs.models import CopyRole, LibraryChoice, LibraryCopy, SendState
+from tests import immich
+from tests.immich import KEY, Immich
+from tests.unit.jobs.library.test_run import saved
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def server(set_env: Callable[..., None]) -> Iterator[Immich]:
+    with immich.serving() as state:
+        set_env(immich_url=state.url)
+        yield state
+
+
+def kept(server: Immich, *, key: str = KEY, album: str = "", **facts: object) -> LibraryCopy:
+    """A picture in the library, sent as far as it goes."""
+    story = saved(**facts)  # type: ignore[arg-type]
+    choices.set_key(story.owner_id, key)
+    choices.set_album(story.owner_id, album)
+    run.run()
+    return LibraryCopy.objects.filter(role=CopyRole.MEDIA).latest("id")
+
+
+def again() -> LibraryCopy:
+    LibraryCopy.objects.update(send_not_before=None)
+    run.run()
+    return LibraryCopy.objects.filter(role=CopyRole.MEDIA).latest("id")
+
+
+def test_a_picture_is_sent_with_its_sidecar_and_its_times(server: Immich, library: Path) -> None:
+    row = kept(server)
+    (asset,) = server.assets.values()
+    assert row.send_state == SendState.THERE
+    assert row.asset_id == asset.id
+    assert asset.data == (library / row.path).read_bytes()
+    assert asset.sidecar == (library / f"{row.path}.xmp").read_bytes()
+    assert asset.name == row.path.rpartition("/")[2]
+    assert asset.fields["deviceAssetId"] == "storykeep-74-1"
+    assert asset.fields["deviceId"] == "storykeep"
+    assert asset.fields["fileCreatedAt"] == "2026-11-20T14:04:00.000Z"
+    assert asset.fields["fileModifiedAt"] == "2026-11-20T14:04:00.000Z"
+    assert server.requests == ["POST /api/assets"]
+
+
+def test_it_is_sent_once(server: Immich) -> None:
+    kept(server)
+    run.run()
+    assert len(server.requests) == 1
+
+
+def test_what_immich_has_already_counts_as_sent(server: Immich) -> None:
+    row = kept(server)
+    first = row.asset_id
+    LibraryCopy.objects.update(send_state=SendState.WAITING, asset_id="")
+    row = again()
+    assert (row.send_state, row.asset_id) == (SendState.THERE, first)
+    assert len(server.assets) == 1
+
+
+def test_an_album_is_made_once_and_filled(server: Immich) -> None:
+    kept(server, album="Stories")
+    kept(server, album="Stories", tiktok_id="75", content=b"\xff\xd8\xff\xd9" * 50)
+    (album,) = server.albums.values()
+    assert album["albumName"] == "Stories"
+    assert set(album["assets"]) == set(server.assets)
+    assert server.requests.count("POST /api/albums") == 1
+
+
+def test_an_album_that_was_deleted_is_made_again(server: Immich) -> None:
+    kept(server, album="Stories")
+    server.albums.clear()
+    row = kept(server, album="Stories", tiktok_id="75", content=b"\xff\xd8\xff\xd9" * 50)
+    assert row.send_state == SendState.THERE
+    assert len(server.albums) == 1
+
+
+def test_only_the_album_is_tried_again_where_the_album_failed(server: Immich) -> None:
+    server.fail = [0, 503]
+    row = kept(server, album="Stories")
+    assert (row.send_state, row.send_reason) == (SendState.WAITING, "unreachable")
+    assert again().send_state == SendState.THERE
+    assert server.requests.count("POST /api/assets") == 1
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 429])
+def test_an_immich_that_is_not_well_is_waited_for(server: Immich, status: int) -> None:
+    server.fail = [status]
+    row = kept(server)
+    assert (row.send_state, row.send_reason) == (SendState.WAITING, "unreachable")
+    run.run()
+    assert len(server.requests) == 1
+    assert again().send_state == SendState.THERE
+
+
+def test_an_immich_that_is_away_is_waited_for(set_env: Callable[..., None]) -> None:
+    set_env(immich_url="http://127.0.0.1:9")
+    story = saved()
+    choices.set_key(story.owner_id, KEY)
+    run.run()
+    row = LibraryCopy.objects.get(role=CopyRole.MEDIA)
+    assert row.state == "kept"
+    assert (row.send_state, row.send_reason) == (SendState.WAITING, "unreachable")
+
+
+def test_a_key_that_is_not_taken_is_told_and_tried_rarely(server: Immich) -> None:
+    row = kept(server, key="some-other-key")
+    choice = LibraryChoice.objects.get()
+    assert choice.immich_error == "key_refused"
+    assert row.send_state == SendState.WAITING
+    run.run()
+    assert len(server.requests) == 1
+    choices.set_key(row.owner_id, KEY)
+    assert again().send_state == SendState.THERE
+    assert LibraryChoice.objects.get().immich_error == ""
+
+
+def test_a_file_immich_does_not_take_is_given_up(server: Immich) -> None:
+    server.fail = [400]
+    row = kept(server)
+    assert (row.send_state, row.send_reason) == (SendState.FAILED, "not_taken")
+    again()
+    assert len(server.requests) == 1
+
+
+def test_an_answer_that_is_none_is_tried_a_few_times(
+    server: Immich, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.fail = [200] * 50
+    row = kept(server)
+    for _ in range(sending.MOST_TRIES):
+        row = again()
+    assert (row.send_state, row.send_reason) == (SendState.FAILED, "immich_failed")
+
+
+def test_a_file_that_was_changed_is_not_sent(server: Immich, library: Path) -> None:
+    story = saved()
+    run.run()
+    row = LibraryCopy.objects.get(role=CopyRole.MEDIA)
+    (library / row.path).write_bytes(b"another length")
+    choices.set_key(story.owner_id, KEY)
+    row = again()
+    assert (row.send_state, row.send_reason) == (SendState.FAILED, "changed")
+    assert server.requests == []
+
+
+def test_a_sidecar_that_is_gone_is_not_missed(server: Immich, library: Path) -> None:
+    story = saved()
+    run.run()
+    row = LibraryCopy.objects.get(role=CopyRole.MEDIA)
+    (library / f"{row.path}.xmp").unlink()
+    choices.set_key(story.owner_id, KEY)
+    assert again().send_state == SendState.THERE
+
+
+def test_a_key_that_cannot_be_read_any_more_is_told(server: Immich) -> None:
+    story = saved()
+    choices.set_key(story.owner_id, KEY)
+    LibraryChoice.objects.update(immich_key="1.AAAA")
+    run.run()
+    assert LibraryChoice.objects.get().immich_error == "key_unreadable"
+    assert server.requests == []
+
+
+def test_without_a_key_or_an_immich_nothing_is_sent(
+    server: Immich, set_env: Callable[..., None]
+) -> None:
+    saved()
+    run.run()
+    assert server.requests == []
+    set_env(immich_url=None)
+    kept(server, tiktok_id="75")
+    assert server.requests == []
+
+
+def test_the_key_is_in_no_log(server: Immich, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    server.fail = [503]
+    kept(server)
+    again()
+    assert KEY not in caplog.text
+
+
+def test_what_is_sent_is_what_was_hashed(server: Immich) -> None:
+    row = kept(server)
+    (asset,) = server.assets.values()
+    assert row.sha1 == hashlib.sha1(asset.data, usedforsecurity=False).hexdigest()

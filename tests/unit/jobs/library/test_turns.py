@@ -1,0 +1,91 @@
+"""A row belongs to one worker at a time, and to nobody for ever."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from jobs.library import turns
+from jobs.models import CopyRole, CopyState, LibraryCopy
+from jobs.queue.shutdown import ShutdownRequested, shutdown_requested
+from tests.factories import make_user
+
+pytestmark = pytest.mark.django_db
+
+
+def row(position: int = 1, **facts: object) -> LibraryCopy:
+    defaults: dict[str, object] = {"owner": make_user(), "tiktok_id": "7", "position": position}
+    return LibraryCopy.objects.create(**(defaults | facts))
+
+
+def test_a_row_is_taken_once() -> None:
+    first = row()
+    taken = turns.take()
+    assert taken is not None
+    assert taken.pk == first.pk
+    assert turns.take() is None
+
+
+def test_a_row_of_a_worker_that_died_is_taken_again_later() -> None:
+    row()
+    now = timezone.now()
+    turns.take(now)
+    assert turns.take(now + turns.LEASE - timedelta(seconds=1)) is None
+    again = turns.take(now + turns.LEASE + timedelta(seconds=1))
+    assert again is not None
+    assert again.tries == 2
+
+
+def test_a_json_comes_after_its_files() -> None:
+    row(0, role=CopyRole.STORY)
+    media = row()
+    first = turns.take()
+    assert first is not None
+    assert first.pk == media.pk
+    assert turns.take() is None
+    turns.keep(media, path="a/b")
+    last = turns.take()
+    assert last is not None
+    assert last.role == CopyRole.STORY
+
+
+def test_pauses_grow_up_to_an_hour() -> None:
+    pauses = [turns.pause(tries).total_seconds() for tries in range(20)]
+    assert pauses[:3] == [60, 120, 240]
+    assert pauses[-1] == 3600
+    assert pauses == sorted(pauses)
+
+
+def test_a_row_that_is_put_off_waits() -> None:
+    row()
+    taken = turns.take()
+    assert taken is not None
+    turns.put_off(taken, "full")
+    assert turns.take() is None
+    assert LibraryCopy.objects.get().reason == "full"
+
+
+def test_what_is_to_be_removed_is_not_called_kept() -> None:
+    one = row(state=CopyState.REMOVING)
+    turns.keep(one, path="a/b", sha256="0" * 64)
+    one.refresh_from_db()
+    assert (one.state, one.path) == (CopyState.REMOVING, "a/b")
+
+
+def test_work_says_that_it_goes_on_and_stops_when_it_should(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one = row()
+    pulse = turns.Pulse(one)
+    pulse()
+    one.refresh_from_db()
+    assert one.not_before is None
+    monkeypatch.setattr(pulse, "_said_at", float("-inf"))
+    pulse()
+    one.refresh_from_db()
+    assert one.not_before is not None
+    shutdown_requested.set()
+    with pytest.raises(ShutdownRequested):
+        pulse()
