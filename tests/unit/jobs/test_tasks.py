@@ -239,3 +239,16 @@ def test_a_zip_whose_time_it_is_not_goes_back(monkeypatch: pytest.MonkeyPatch) -
     tasks.pack_package(str(package.pk))
     package.refresh_from_db()
     assert (package.state, package.sent_at) == (S.QUEUED, None)
+
+
+def test_the_library_task_fills_the_library(set_env: Any, tmp_path: Any) -> None:
+    from jobs.library import choices
+    from jobs.models import LibraryCopy, LibraryMode
+    from tests.factories import make_artifact, make_story
+
+    set_env(library_dir=tmp_path / "library")
+    story = make_story()
+    make_artifact(story, content=b"x")
+    choices.choose(story.owner_id, LibraryMode.EVERYTHING)
+    tasks.fill_library()
+    assert LibraryCopy.objects.count() == 2

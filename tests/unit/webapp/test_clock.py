@@ -184,6 +184,14 @@ def test_watched_accounts_are_looked_after_only_where_people_may_watch(
     assert "watch" not in redis.run(HOUR, redis.clock(None))
 
 
+def test_the_library_is_filled_only_where_there_is_one(
+    redis: Redis, set_env: Callable[..., None], tmp_path: Path
+) -> None:
+    assert "fill_library" not in redis.run(HOUR, redis.clock(None))
+    set_env(library_dir=tmp_path)
+    assert "fill_library" in redis.run(HOUR, redis.clock(None), redis.clock(None))
+
+
 def test_a_message_expires_when_the_next_of_its_kind_has_come() -> None:
     expires_after_s = broker.PERIODIC_EXPIRES_AFTER.total_seconds()
     assert expires_after_s <= max(clock.EVERY_S.values())

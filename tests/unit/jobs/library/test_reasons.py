@@ -8,7 +8,9 @@ from pathlib import Path
 import jobs.library
 from jobs.library import reasons
 
-_GIVEN = re.compile(r"(?:give_up|put_off)\(row, \"(\w+)\"|(?:return|Error|Gone|Damaged|NoName:?) ?:? \"(\w+)\"|code = \"(\w+)\"")
+_GIVEN = re.compile(
+    r"""(?:give_up|put_off)\(row, "(\w+)"|(?:return|Gone:|Damaged:|NoName:) "(\w+)"|code = "(\w+)\""""
+)
 
 
 def test_every_reason_that_is_given_has_words() -> None:

@@ -309,6 +309,18 @@ def test_everything_a_member_saves_is_kept_by_itself(library: Path) -> None:
     assert len(files(library)) == 3
 
 
+def test_what_a_watch_found_is_collected_once_the_library_has_it(library: Path) -> None:
+    story = saved()
+    job = story.item.job
+    job.from_watch = True
+    job.save()
+    Artifact.objects.update(expires_at=timezone.now() + timedelta(days=3))
+    run.run()
+    artifact = Artifact.objects.get()
+    assert artifact.collected_at is not None
+    assert artifact.expires_at < timezone.now() + timedelta(days=1)
+
+
 # --- forgetting -----------------------------------------------------------------------------------
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from stories.media import picture_dates, picture_dating
 from stories.media.edits import apply_edits, growth
@@ -47,6 +47,7 @@ def opened(data: bytes) -> Image.Image:
     return image
 
 
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 PICTURES = {
     "JPEG": plain("JPEG"),
     "progressive JPEG": plain("JPEG", progressive=True),
@@ -55,7 +56,7 @@ PICTURES = {
     "WebP": plain("WEBP"),
     "lossless WebP": plain("WEBP", lossless=True),
     "WebP that is transparent": plain("WEBP", "RGBA", lossless=True),
-    "WebP with a profile": plain("WEBP", icc_profile=b"\0" * 128),
+    "WebP with a profile": plain("WEBP", icc_profile=SRGB),
 }
 
 

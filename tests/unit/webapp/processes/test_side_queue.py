@@ -16,6 +16,7 @@ from kombu import Connection
 from jobs import tasks
 from jobs.queue.routing import (
     BACK_UP,
+    FILL_LIBRARY,
     HOUSEKEEPING,
     PACK_PACKAGE,
     REPAIR,
@@ -84,12 +85,12 @@ def test_a_task_arrives_by_its_name_and_with_its_arguments(
     broker: Broker, submitted: list[Any]
 ) -> None:
     broker.send(PACK_PACKAGE, ["0f8fad5b-d9cb-469f-a165-70867728950e"])
-    for name in (*HOUSEKEEPING, BACK_UP, SEND_NOTICES):
+    for name in (*HOUSEKEEPING, FILL_LIBRARY, BACK_UP, SEND_NOTICES):
         broker.send(name)
     broker.deliver()
     assert submitted == [
         (PACK_PACKAGE, ["0f8fad5b-d9cb-469f-a165-70867728950e"]),
-        *((name, []) for name in (*HOUSEKEEPING, BACK_UP, SEND_NOTICES)),
+        *((name, []) for name in (*HOUSEKEEPING, FILL_LIBRARY, BACK_UP, SEND_NOTICES)),
     ]
     assert broker.unacknowledged() == 0
 
