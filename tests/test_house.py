@@ -27,6 +27,7 @@ BELOW = {
 
 ONLY_IN = {
     "httpx": (
+        "jobs/library/immich.py",
         "stories/browser/answers.py",
         "stories/browser/sidecar.py",
         "stories/browser/visit.py",
@@ -52,6 +53,7 @@ ONLY_IN = {
     "apprise": ("notices/apprise_child.py",),
     "webpush": ("notices/push_message.py",),
     "cryptography": (
+        "jobs/library/sealing.py",
         "notices/push_message.py",
         "notices/sealing.py",
         "notices/vapid.py",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_required
@@ -28,7 +29,8 @@ def _user(request: HttpRequest) -> User:
 @require_safe
 def account(request: HttpRequest) -> HttpResponse:
     """The account page: name, role, and links to everything about the account."""
-    return render(request, "registration/account.html")
+    context = {"has_library": settings.STORYKEEP.library_dir is not None}
+    return render(request, "registration/account.html", context)
 
 
 @never_cache

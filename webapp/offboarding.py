@@ -10,6 +10,7 @@ from django.db import transaction
 
 from accounts import invitations, people
 from accounts.models import ApiToken
+from jobs.library import forgetting
 from jobs.queue import actions, erasure, residue
 from jobs.queue.erasure import Belongings
 from notices import outbox
@@ -40,7 +41,9 @@ def deletion_preview(user: User) -> DeletionPreview:
 
 
 def delete_data(user: User) -> Belongings:
-    """Delete all of a person's jobs and files; the account stays. Returns what was deleted."""
+    """Delete all of a person's jobs and files; the account stays, and so do files in the library,
+    of which nothing is known any more. Returns what was deleted."""
+    forgetting.drop_rows(user.pk)
     return erasure.erase_all(user.pk)
 
 

@@ -142,7 +142,7 @@ def _adopt(folder: Path, found: UUID | None) -> None:
 
 
 def _write_mark(folder: Path, mark: UUID) -> None:
-    part = folder / f"{SENTINEL}.{secrets.token_hex(8)}"
+    part = folder / f"{SENTINEL}.{secrets.token_bytes(8).hex()}"
     try:
         with part.open("xb") as file:
             file.write(_TEXT.format(mark=mark).encode())
@@ -208,7 +208,7 @@ class Part:
     ) -> None:
         self._context = _opened(folder, folders, make=True)
         self._number, self._tidy = number, tidy
-        self._name = f".storykeep-{number}-{secrets.token_hex(8)}.part"
+        self._name = f".storykeep-{number}-{secrets.token_bytes(8).hex()}.part"
         self._folder = -1
         self._file: BinaryIO
         self._sha256, self._sha1 = hashlib.sha256(), hashlib.sha1(usedforsecurity=False)

@@ -19,6 +19,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from jobs.files import disk
+from jobs.library import forgetting
 from jobs.models import Job
 from jobs.pages.forms import SearchForm
 from jobs.pages.responses import error_words, uncached
@@ -81,6 +82,7 @@ def chosen(request: HttpRequest) -> HttpResponse:
     elif jobs and "sure" not in request.POST:
         return forget_page(request, jobs, reverse("history"))
     else:
+        forget_library_copies(request, jobs)
         for job in jobs:
             erasure.erase(job)
         if "quiet" in request.POST:
@@ -115,6 +117,13 @@ def _fetch_again(request: HttpRequest, jobs: Sequence[Job]) -> None:
         messages.info(request, _("There is nothing to fetch again in these jobs."))
 
 
+def forget_library_copies(request: HttpRequest, jobs: Sequence[Job]) -> None:
+    """Have the jobs' files in the library removed, too, where the form says so. Before they are
+    erased: nobody knows whose they are afterwards."""
+    if "library" in request.POST:
+        forgetting.forget(int(request.user.pk or 0), [job.pk for job in jobs])
+
+
 def forget_page(request: HttpRequest, jobs: Sequence[Job], back: str) -> HttpResponse:
     """The page that asks whether to forget these jobs. back: where "Keep" leads."""
     found = cards.job_cards(jobs)
@@ -123,5 +132,6 @@ def forget_page(request: HttpRequest, jobs: Sequence[Job], back: str) -> HttpRes
         "files": sum(card.files for card in found),
         "size_bytes": sum(card.size_bytes for card in found),
         "back": back,
+        "library_copies": forgetting.count(int(request.user.pk or 0), [job.pk for job in jobs]),
     }
     return uncached(render(request, "jobs/forget.html", context))

@@ -121,7 +121,7 @@ def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """
     wish = _wish(request, job_id)
     taken = _fingerprint(request, job_id)
-    reader = Reader.of(request)
+    reader = Reader.of(request, job_id)
     address = settings.STORYKEEP.absolute_url_for(request, request.path)
     context = _context(request, job_id, taken, reader, wish) | {
         "breaker": breaker.open_state(),
@@ -141,7 +141,7 @@ def job_fragment(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """
     wish = _wish(request, job_id)
     taken = _fingerprint(request, job_id)
-    reader = Reader.of(request)
+    reader = Reader.of(request, job_id)
     unchanged = _unchanged(request, _state_of(taken, reader, wish), taken)
     if unchanged is not None:
         return uncached(unchanged)

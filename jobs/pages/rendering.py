@@ -25,6 +25,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
 
+from jobs.library import shown
+from jobs.library.shown import Kept
+from jobs.models import CopyState
 from jobs.pages import contact_sheet, facts
 from jobs.pages.presenter import JobPage, PresentedLine
 from jobs.pages.tiles import present_tile
@@ -52,7 +55,8 @@ _kept: Final = KeptAnswers(KEPT_BYTES)
 class Reader:
     """What HTML depends on beside the job. day: the date where the reader is, for "yesterday".
 
-    prefix: where the site lies below its host.
+    prefix: where the site lies below its host. library: how far the job's stories have come in the
+    library, each after TikTok's id; None where the reader is not offered to keep any.
     """
 
     user_id: str
@@ -60,11 +64,17 @@ class Reader:
     zone: str
     day: str
     prefix: str
+    library: tuple[tuple[str, Kept], ...] | None = None
 
     @classmethod
-    def of(cls, request: HttpRequest) -> Reader:
-        """The person who asked, with the language and the time zone active now."""
+    def of(cls, request: HttpRequest, job_id: UUID | None = None) -> Reader:
+        """The person who asked, with the language and the time zone active now.
+
+        job_id: of the job whose page it is, for what the library has of it.
+        """
+        found = shown.of_job(int(request.user.pk or 0), job_id) if job_id else None
         return cls(
+            library=None if found is None else tuple(found.items()),
             user_id=str(request.user.pk),
             language=get_language() or "",
             zone=str(timezone.get_current_timezone()),
@@ -167,13 +177,24 @@ class LineRenderer:
             leaving=ring_state(story.leaves_at, line.now),
             facts=facts.facts_of(saved[0]) if len(saved) == 1 else (),
             alone=alone,
+            keep_offer=self._keep_offer(story),
         )
+
+    def _keep_offer(self, story: StoryView) -> str:
+        """What is said of a story and the library: `offer` to keep it, that it is `kept` or
+        `waiting`, or "" for nothing."""
+        if self.reader.library is None:
+            return ""
+        kept = dict(self.reader.library).get(story.tiktok_id)
+        if kept is None or kept.files < story.saved or kept.state == CopyState.FAILED:
+            return "offer"
+        return "kept" if kept.state == CopyState.KEPT else "waiting"
 
     def _kept(
         self, kind: str, row_id: UUID, tag: str, make: Callable[[], SafeString]
     ) -> SafeString:
         """The HTML kept for this reader under the tag, else that of `make`, kept from now on."""
-        key = (kind, row_id, self.reader)
+        key = (kind, row_id, replace(self.reader, library=None))
         kept = _kept.get(key, tag)
         if kept is not None:
             return mark_safe(kept.decode())  # nosec B308 B703  # a template of ours made it

@@ -10,6 +10,7 @@ from jobs.pages import (
     history,
     home,
     job,
+    library,
     naming,
     packages,
     share_target,
@@ -23,6 +24,7 @@ urlpatterns = [
     path("account/feed/", feed.feed_settings, name="feed_settings"),
     path("feed/<str:secret>.atom", feed.feed, name="feed"),
     path("account/names/", naming.naming, name="naming"),
+    path("account/library/", library.library_settings, name="library_settings"),
     path("history/", history.history, name="history"),
     path("history/chosen/", history.chosen, name="history_chosen"),
     path("help/", help_page.help_page, name="help"),
@@ -44,6 +46,7 @@ urlpatterns = [
     path("files/<uuid:artifact_id>/<str:name>", downloads.file, name="file"),
     path("items/<uuid:item_id>/retry/", views.item_retry, name="item_retry"),
     path("items/<uuid:item_id>/again/", views.item_again, name="item_again"),
+    path("stories/<uuid:story_id>/keep/", library.story_keep, name="story_keep"),
     path("stories/<uuid:story_id>/again/", views.story_again, name="story_again"),
     path("stories/<uuid:story_id>/clean/", views.story_clean, name="story_clean"),
 ]

@@ -236,6 +236,7 @@ def job_forget(request: HttpRequest, job_id: UUID) -> HttpResponse:
     job = _owned_job(request, job_id)
     if request.method != "POST":
         return history.forget_page(request, [job], reverse("job", args=[job.pk]))
+    history.forget_library_copies(request, [job])
     erasure.erase(job)
     messages.success(request, _("Forgotten."))
     return redirect("history")

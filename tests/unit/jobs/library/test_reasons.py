@@ -9,7 +9,8 @@ import jobs.library
 from jobs.library import reasons
 
 _GIVEN = re.compile(
-    r"""(?:give_up|put_off)\(row, "(\w+)"|(?:return|Gone:|Damaged:|NoName:) "(\w+)"|code = "(\w+)\""""
+    r"""(?:give_up|put_off)\(row, "(\w+)"|(?:return|Gone:|Damaged:|NoName:) "(\w+)\""""
+    r"""|code = "(\w+)\""""
 )
 
 

@@ -1,0 +1,50 @@
+"""Forgetting what is in the library: told in numbers first, and removed by the next run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from django.db.models import Exists, OuterRef, QuerySet
+
+from jobs.files import library_folder
+from jobs.models import CopyRole, CopyState, LibraryCopy, SendState, Story
+
+
+def copies_of(owner_id: int, job_ids: Sequence[UUID]) -> QuerySet[LibraryCopy]:
+    """A member's files in the library that go with these jobs: those of stories that are in no
+    other job of theirs."""
+    mine = Story.objects.kept().filter(owner_id=owner_id, tiktok_id=OuterRef("tiktok_id"))
+    return LibraryCopy.objects.filter(
+        Exists(mine.filter(item__job_id__in=job_ids)),
+        ~Exists(mine.exclude(item__job_id__in=job_ids)),
+        owner_id=owner_id,
+    ).exclude(state=CopyState.REMOVING)
+
+
+def count(owner_id: int, job_ids: Sequence[UUID]) -> int:
+    """How many pictures and videos of these jobs are in the library. No query without one."""
+    if not library_folder.is_set() or not job_ids:
+        return 0
+    copies = copies_of(owner_id, job_ids)
+    return copies.filter(role=CopyRole.MEDIA).exclude(state=CopyState.FAILED).count()
+
+
+def forget(owner_id: int, job_ids: Sequence[UUID]) -> None:
+    """Have these jobs' files in the library removed, where they are as they were written.
+
+    To be called before the jobs are erased. What is at Immich stays there.
+    """
+    ids = list(copies_of(owner_id, job_ids).values_list("pk", flat=True))
+    LibraryCopy.objects.filter(pk__in=ids).update(
+        state=CopyState.REMOVING,
+        reason="",
+        tries=0,
+        not_before=None,
+        send_state=SendState.NONE,
+    )
+
+
+def drop_rows(owner_id: int) -> None:
+    """Know nothing more of a member's files in the library, which stay: they are for good."""
+    LibraryCopy.objects.filter(owner_id=owner_id).exclude(state=CopyState.REMOVING).delete()

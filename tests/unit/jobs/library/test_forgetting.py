@@ -1,0 +1,43 @@
+"""What goes with a job, and what stays."""
+
+from __future__ import annotations
+
+import pytest
+
+from jobs.library import forgetting, wanted
+from jobs.models import CopyState, LibraryCopy
+from tests.factories import make_artifact, make_item, make_job, make_story, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_story_that_another_job_has_as_well_stays() -> None:
+    stories = [make_story(make_item(make_job()), tiktok_id="7") for _ in range(2)]
+    make_artifact(stories[0])
+    wanted.keep_story(stories[0])
+    alice = stories[0].owner_id
+    first, second = (story.item.job_id for story in stories)
+    assert forgetting.count(alice, [first]) == 0
+    assert forgetting.count(alice, [first, second]) == 1
+    forgetting.forget(alice, [first])
+    assert not LibraryCopy.objects.filter(state=CopyState.REMOVING).exists()
+    forgetting.forget(alice, [first, second])
+    assert LibraryCopy.objects.filter(state=CopyState.REMOVING).count() == 2
+
+
+def test_nobody_elses_files_are_forgotten() -> None:
+    for name in ("alice", "bob"):
+        story = make_story(make_item(make_job(make_user(name))), tiktok_id="7")
+        make_artifact(story)
+        wanted.keep_story(story)
+    forgetting.forget(make_user("bob").pk, [story.item.job_id])
+    removing = LibraryCopy.objects.filter(state=CopyState.REMOVING)
+    assert {row.owner_id for row in removing} == {make_user("bob").pk}
+
+
+def test_dropping_rows_leaves_what_is_being_removed() -> None:
+    alice = make_user()
+    LibraryCopy.objects.create(owner=alice, tiktok_id="7", position=1, state=CopyState.KEPT)
+    LibraryCopy.objects.create(owner=alice, tiktok_id="8", position=1, state=CopyState.REMOVING)
+    forgetting.drop_rows(alice.pk)
+    assert LibraryCopy.objects.get().tiktok_id == "8"
