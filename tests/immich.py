@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 KEY = "a-key-of-alice-0123456789"
@@ -110,7 +110,7 @@ class _Handler(BaseHTTPRequestHandler):
         files: dict[str, tuple[str, bytes]] = {}
         for part in message_from_bytes(head + body, policy=policy.HTTP).iter_parts():
             name = part.get_param("name", header="content-disposition")
-            data = part.get_payload(decode=True)
+            data = bytes(cast("bytes", part.get_payload(decode=True)))
             if part.get_filename() is None:
                 fields[str(name)] = data.decode()
             else:

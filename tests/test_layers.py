@@ -61,7 +61,7 @@ FACTS = {
 FLOORS = {
     "jobs": (
         FACTS["jobs"],
-        frozenset({"left_out", "patience", "prepared", "text", "wording"}),
+        frozenset({"left_out", "library_words", "patience", "prepared", "text", "wording"}),
         frozenset({"lines", "templatetags"}),
         frozenset({"ephemeral"}),
         frozenset({"upstream"}),

@@ -28,7 +28,7 @@ MOST_ANSWER_BYTES: Final = 16 * 1024 * 1024
 
 
 class ImmichError(Exception):
-    """Immich took nothing. code: why, as `reasons.WORDS` has it."""
+    """Immich took nothing. code: why, as `library_words.WORDS` has it."""
 
     code = "immich_failed"
 

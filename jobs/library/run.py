@@ -92,7 +92,7 @@ def _work_on(row: LibraryCopy, library: Path) -> None:
 
 
 _FINAL: Final = {SourceGone: "gone", SourceDamaged: "damaged", NoName: "taken"}
-"""Why a row is given up at once, as `reasons.WORDS` has it."""
+"""Why a row is given up at once, as `library_words.WORDS` has it."""
 
 
 def _do(row: LibraryCopy, library: Path) -> None:
@@ -120,7 +120,7 @@ def _keep(row: LibraryCopy, library: Path) -> None:
 
 
 def _reason(error: OSError) -> str:
-    """Why a row waits, as `reasons.WORDS` has it."""
+    """Why a row waits, as `library_words.WORDS` has it."""
     if isinstance(error, LibraryAway):
         return "away"
     if library_folder.is_full(error):

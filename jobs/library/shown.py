@@ -10,8 +10,8 @@ from uuid import UUID
 
 from django.db.models import Count, Q
 
+from jobs import library_words
 from jobs.files import library_folder
-from jobs.library import reasons
 from jobs.models import (
     CopyRole,
     CopyState,
@@ -93,5 +93,7 @@ def numbers(owner_id: int | None = None) -> Numbers:
     refused = rows.exclude(send_reason="").exclude(send_state=SendState.NONE)
     for reason, count in refused.values_list("send_reason").annotate(count=Count("pk")):
         found[reason] += count
-    why = tuple(words for reason, _ in found.most_common(4) if (words := reasons.words(reason)))
+    why = tuple(
+        words for reason, _ in found.most_common(4) if (words := library_words.words(reason))
+    )
     return Numbers(why=why, **sums)

@@ -76,7 +76,7 @@ class Pulse:
 
 
 def put_off(row: LibraryCopy, reason: str) -> None:
-    """Have a row wait, for longer each time. reason: a key of `reasons.WORDS`."""
+    """Have a row wait, for longer each time. reason: a key of `library_words.WORDS`."""
     until = timezone.now() + pause(row.tries)
     LibraryCopy.objects.filter(pk=row.pk).update(not_before=until, reason=reason)
 

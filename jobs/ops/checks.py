@@ -37,6 +37,7 @@ from jobs.ops.findings import (
     short_span,
 )
 from jobs.ops.hints import DATABASE_HINTS, DISK_WORDS, NTP_HINT, PROXY_HINT, REDIS_HINTS
+from jobs.ops.library_check import check_library
 from jobs.ops.protocol_check import check_protocol
 from jobs.upstream import breaker, page_identity, site_clock
 from stories.site_clock import WORTH_TELLING_S
@@ -389,6 +390,7 @@ CHECKS: Final[Mapping[str, Check]] = {
     "queue": check_queue,
     "scheduler": check_scheduler,
     "disk": check_disk,
+    "library": check_library,
     "clock": check_clock,
     "dbclock": check_database_clock,
     "siteclock": check_site_clock,

@@ -43,6 +43,7 @@ PARTS: Final[dict[str, LazyStr]] = {
     "queue": _("queue"),
     "scheduler": _("scheduler"),
     "disk": _("disk"),
+    "library": _("library"),
     "clock": _("clock (Redis)"),
     "dbclock": _("clock (PostgreSQL)"),
     "siteclock": _("clock (TikTok)"),

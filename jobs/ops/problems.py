@@ -32,8 +32,8 @@ BACKUP_AFTER: Final = timedelta(days=7)
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 CHECKED_PARTS: Final = (
-    "database", "redis", "worker", "queue", "scheduler", "disk", "clock", "dbclock", "siteclock",
-    "protocol",
+    "database", "redis", "worker", "queue", "scheduler", "disk", "library", "clock", "dbclock",
+    "siteclock", "protocol",
 )  # fmt: skip
 """The checks whose findings are problems. They ask nobody outside and take milliseconds."""
 
@@ -51,6 +51,8 @@ FIRST: Final[dict[tuple[str, str], LazyStr]] = {
     ("disk", ""): _("Files cannot be saved"),
     ("disk", "near"): _("The disk is almost full"),
     ("disk", "full"): _("The disk is full: nothing new is saved"),
+    ("library", ""): _("The library takes no files"),
+    ("library", "immich"): _("Immich takes no files"),
     ("protocol", ""): _("The protocol pack is not known"),
     ("protocol", "unused"): _("A protocol pack that was imported is not used"),
     ("protocol", "look"): _("Looking for newer protocol packs fails"),

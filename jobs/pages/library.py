@@ -13,8 +13,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
+from jobs import library_words
 from jobs.files import library_folder
-from jobs.library import choices, reasons, shown, wanted
+from jobs.library import choices, shown, wanted
 from jobs.library.choices import KeyRefused
 from jobs.models import LibraryMode, Story
 from jobs.pages import folding
@@ -84,7 +85,7 @@ def _page(
         "numbers": shown.numbers(owner_id),
         "immich": settings.STORYKEEP.immich_url is not None,
         "has_key": bool(choice.immich_key),
-        "immich_error": reasons.words(choice.immich_error),
+        "immich_error": library_words.words(choice.immich_error),
         "album_length": choices.ALBUM_LENGTH,
         "key_length": choices.KEY_LENGTH,
         "wrong": wrong,

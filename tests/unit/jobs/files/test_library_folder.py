@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import hashlib
 import os
@@ -123,9 +124,9 @@ def file_system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
         raise OSError(errno.EPERM, "no links")
 
     if request.param != "links":
-        monkeypatch.setattr(library_folder.os, "link", no_link)
+        monkeypatch.setattr(os, "link", no_link)
     if "renameat2" in request.param:
-        monkeypatch.setattr(library_folder.ctypes, "CDLL", lambda *_args, **_options: object())
+        monkeypatch.setattr(ctypes, "CDLL", lambda *_args, **_options: object())
     return str(request.param)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -228,7 +229,7 @@ def test_a_folder_that_may_not_be_written_is_waited_for(
     saved()
     library_folder.root()
     with monkeypatch.context() as patch:
-        patch.setattr(library_folder.os, "mkdir", refuse)
+        patch.setattr(os, "mkdir", refuse)
         run.run()
     assert states()[0] == ("waiting", "readonly")
 
@@ -398,15 +399,17 @@ def test_memory_stays_flat_for_a_large_file(library: Path) -> None:
     wanted.keep_story(story)
     largest = 0
 
-    class Watching(copying.Part):
-        def write(self, chunks: object, heartbeat: object = None) -> None:
-            def seen() -> object:
+    class Watching(library_folder.Part):
+        def write(
+            self, chunks: Iterable[bytes], heartbeat: Callable[[], None] | None = None
+        ) -> None:
+            def seen() -> Iterator[bytes]:
                 nonlocal largest
-                for chunk in chunks:  # type: ignore[attr-defined]
+                for chunk in chunks:
                     largest = max(largest, len(chunk))
                     yield chunk
 
-            super().write(seen(), heartbeat)  # type: ignore[arg-type]
+            super().write(seen(), heartbeat)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(copying, "Part", Watching)

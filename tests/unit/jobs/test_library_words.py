@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import jobs.library
-from jobs.library import reasons
+from jobs import library_words
 
 _GIVEN = re.compile(
     r"""(?:give_up|put_off)\(row, "(\w+)"|(?:return|Gone:|Damaged:|NoName:) "(\w+)\""""
@@ -21,9 +21,9 @@ def test_every_reason_that_is_given_has_words() -> None:
         for match in _GIVEN.finditer((folder / name).read_text()):
             given |= set(filter(None, match.groups()))
     assert given >= {"away", "full", "gone", "damaged", "unreachable"}
-    assert given <= set(reasons.WORDS)
+    assert given <= set(library_words.WORDS)
 
 
 def test_an_unknown_reason_has_none() -> None:
-    assert reasons.words("") == ""
-    assert reasons.words("full")
+    assert library_words.words("") == ""
+    assert library_words.words("full")
