@@ -51,6 +51,7 @@ ENV PATH=/venv/bin:$PATH \
 WORKDIR /app
 USER 10001:10001
 VOLUME ["/data", "/artifacts"]
+# /library, where one is mounted and STORYKEEP_LIBRARY_DIR names it: docs/library.md.
 EXPOSE 8000
 STOPSIGNAL SIGTERM
 # What `docker inspect` tells of it. The version is the changelog's (tools/version.py); who publishes
