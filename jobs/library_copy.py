@@ -21,10 +21,10 @@ class LibraryMode(models.TextChoices):
 
 
 class CopyRole(models.TextChoices):
-    """What a file of the library is."""
+    """What a file of the library is. The words of these three are for whoever reads the table."""
 
-    MEDIA = "media", _("a picture or video, with its sidecar")
-    STORY = "story", _("what is known of a story")
+    MEDIA = "media", "picture or video, with its sidecar"
+    STORY = "story", "JSON of a story"
 
 
 class CopyState(models.TextChoices):
@@ -33,19 +33,19 @@ class CopyState(models.TextChoices):
     REMOVING: its owner had it forgotten, and it goes when it is as it was written.
     """
 
-    WAITING = "waiting", _("waiting")
-    KEPT = "kept", _("kept")
-    FAILED = "failed", _("failed")
-    REMOVING = "removing", _("being removed")
+    WAITING = "waiting", "waiting"
+    KEPT = "kept", "kept"
+    FAILED = "failed", "given up"
+    REMOVING = "removing", "to be removed"
 
 
 class SendState(models.TextChoices):
     """Whether a file of the library is at Immich. NONE: it is not to be sent."""
 
-    NONE = "", "–"
-    WAITING = "waiting", _("waiting")
-    THERE = "there", _("there")
-    FAILED = "failed", _("failed")
+    NONE = "", "not sent"
+    WAITING = "waiting", "waiting"
+    THERE = "there", "there"
+    FAILED = "failed", "given up"
 
 
 class LibraryChoice(models.Model):
@@ -120,17 +120,8 @@ class LibraryCopy(models.Model):
             ),
         ]
         indexes = [
-            # What there is to do: few rows, so they cost the others nothing.
-            models.Index(
-                fields=["id"],
-                condition=models.Q(state__in=["waiting", "removing"]),
-                name="library_copy_due",
-            ),
-            models.Index(
-                fields=["id"],
-                condition=models.Q(send_state="waiting"),
-                name="library_copy_unsent",
-            ),
+            models.Index(fields=["state", "not_before"], name="library_copy_due"),
+            models.Index(fields=["send_state", "send_not_before"], name="library_copy_unsent"),
         ]
 
     def __str__(self) -> str:

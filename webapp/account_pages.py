@@ -58,6 +58,7 @@ def my_data(request: HttpRequest) -> HttpResponse:
             return render(request, "registration/closed.html")
     context = {
         "preview": offboarding.deletion_preview(user),
+        "has_library": settings.STORYKEEP.library_dir is not None,
         "last_admin": refused or people.are_last_admins(user),
     }
     return render(request, "registration/data.html", context, status=409 if refused else 200)

@@ -124,7 +124,8 @@ def is_away() -> bool:
 def _read_mark(folder: Path) -> UUID | str | None:
     """The number in a folder; "" for an empty mark, None for none or another text."""
     try:
-        text = (folder / SENTINEL).read_bytes()[:4096]
+        with (folder / SENTINEL).open("rb") as file:
+            text = file.read(4096)
     except (FileNotFoundError, NotADirectoryError):
         return None
     found = _UUID.search(text)

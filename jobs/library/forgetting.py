@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import QuerySet
 
 from jobs.files import library_folder
 from jobs.models import CopyRole, CopyState, LibraryCopy, SendState, Story
@@ -14,12 +14,17 @@ from jobs.models import CopyRole, CopyState, LibraryCopy, SendState, Story
 def copies_of(owner_id: int, job_ids: Sequence[UUID]) -> QuerySet[LibraryCopy]:
     """A member's files in the library that go with these jobs: those of stories that are in no
     other job of theirs."""
-    mine = Story.objects.kept().filter(owner_id=owner_id, tiktok_id=OuterRef("tiktok_id"))
-    return LibraryCopy.objects.filter(
-        Exists(mine.filter(item__job_id__in=job_ids)),
-        ~Exists(mine.exclude(item__job_id__in=job_ids)),
-        owner_id=owner_id,
+    of_jobs = Story.objects.filter(owner_id=owner_id, item__job_id__in=job_ids)
+    copies = LibraryCopy.objects.filter(
+        owner_id=owner_id, tiktok_id__in=of_jobs.values("tiktok_id")
     ).exclude(state=CopyState.REMOVING)
+    found = set(copies.values_list("tiktok_id", flat=True))
+    elsewhere = (
+        Story.objects.kept()
+        .filter(owner_id=owner_id, tiktok_id__in=found)
+        .exclude(item__job_id__in=job_ids)
+    )
+    return copies.exclude(tiktok_id__in=set(elsewhere.values_list("tiktok_id", flat=True)))
 
 
 def count(owner_id: int, job_ids: Sequence[UUID]) -> int:

@@ -46,14 +46,14 @@ def run() -> int:
 
 def _write(end: float) -> int:
     now = timezone.now()
+    turns.hold_files(now)
     if not turns.due(now).exists():
         return 0
-    turns.hold_files(now)
     try:
         library = library_folder.root()
     except OSError as error:
-        logger.warning("the library is away: is its disk mounted? %s", error.strerror)
-        turns.all_wait("away")
+        if turns.all_wait("away"):  # said once, not every few seconds
+            logger.warning("the library is away: is its disk mounted? %s", error.strerror)
         return 0
     count = 0
     while time.monotonic() < end:
@@ -107,16 +107,25 @@ def _do(row: LibraryCopy, library: Path) -> None:
 def _keep(row: LibraryCopy, library: Path) -> None:
     member = choices.folder_of(row.owner_id)
     if row.role == CopyRole.STORY:
-        turns.keep(row, **copying.write_story(row, library, member))
+        _note(row, copying.write_story(row, library, member))
         return
     source = copying.source_of(row)
     facts = copying.copy_media(row, library, member, turns.Pulse(row))
     has_key = LibraryChoice.objects.filter(owner_id=row.owner_id).exclude(immich_key="").exists()
     if has_key and sending.is_set():
         facts["send_state"] = SendState.WAITING
-    turns.keep(row, **facts)
-    if source is not None:
+    if _note(row, facts) and source is not None:
         collection.note_taken([source.pk])
+
+
+def _note(row: LibraryCopy, facts: dict[str, object]) -> bool:
+    """Note what was written; a file that was forgotten meanwhile, and its row with it, goes."""
+    if turns.keep(row, **facts):
+        return True
+    for column, value in facts.items():
+        setattr(row, column, value)
+    copying.remove(row)
+    return False
 
 
 def _reason(error: OSError) -> str:

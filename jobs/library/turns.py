@@ -93,23 +93,31 @@ def give_up(row: LibraryCopy, reason: str) -> None:
     )
 
 
-def keep(row: LibraryCopy, **facts: Any) -> None:
-    """Note that a row's file is there. A row that is to be removed meanwhile stays so."""
+def keep(row: LibraryCopy, **facts: Any) -> bool:
+    """Note that a row's file is there; False when there is no such row any more. One that is to be
+    removed meanwhile stays so."""
     now = timezone.now()
-    LibraryCopy.objects.filter(pk=row.pk).update(
+    known = LibraryCopy.objects.filter(pk=row.pk).update(
         **facts, kept_at=now, not_before=None, reason="", tries=0
     )
     LibraryCopy.objects.filter(pk=row.pk, state=CopyState.WAITING).update(state=CopyState.KEPT)
+    return bool(known)
 
 
-def all_wait(reason: str) -> None:
-    """Note why nothing is written at all. One statement, and mostly of no row."""
-    LibraryCopy.objects.filter(state=CopyState.WAITING).exclude(reason=reason).update(reason=reason)
+def all_wait(reason: str) -> int:
+    """Note why nothing is written at all; of how many rows that was not known. One statement."""
+    return (
+        LibraryCopy.objects.filter(state=CopyState.WAITING)
+        .exclude(reason=reason)
+        .update(reason=reason)
+    )
 
 
 def hold_files(now: datetime | None = None) -> int:
     """Keep the saved files that rows wait for as long as this instance allows; how many."""
     now = now or timezone.now()
+    if not LibraryCopy.objects.filter(state=CopyState.WAITING).exists():
+        return 0
     waiting = LibraryCopy.objects.filter(
         owner_id=OuterRef("owner_id"),
         tiktok_id=OuterRef("story__tiktok_id"),

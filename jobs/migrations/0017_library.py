@@ -71,8 +71,8 @@ class Migration(migrations.Migration):
                     "role",
                     models.CharField(
                         choices=[
-                            ("media", "a picture or video, with its sidecar"),
-                            ("story", "what is known of a story"),
+                            ("media", "picture or video, with its sidecar"),
+                            ("story", "JSON of a story"),
                         ],
                         default="media",
                         max_length=8,
@@ -85,8 +85,8 @@ class Migration(migrations.Migration):
                         choices=[
                             ("waiting", "waiting"),
                             ("kept", "kept"),
-                            ("failed", "failed"),
-                            ("removing", "being removed"),
+                            ("failed", "given up"),
+                            ("removing", "to be removed"),
                         ],
                         default="waiting",
                         max_length=8,
@@ -109,10 +109,10 @@ class Migration(migrations.Migration):
                     models.CharField(
                         blank=True,
                         choices=[
-                            ("", "–"),
+                            ("", "not sent"),
                             ("waiting", "waiting"),
                             ("there", "there"),
-                            ("failed", "failed"),
+                            ("failed", "given up"),
                         ],
                         default="",
                         max_length=8,
@@ -134,15 +134,9 @@ class Migration(migrations.Migration):
             ],
             options={
                 "indexes": [
+                    models.Index(fields=["state", "not_before"], name="library_copy_due"),
                     models.Index(
-                        condition=models.Q(("state__in", ["waiting", "removing"])),
-                        fields=["id"],
-                        name="library_copy_due",
-                    ),
-                    models.Index(
-                        condition=models.Q(("send_state", "waiting")),
-                        fields=["id"],
-                        name="library_copy_unsent",
+                        fields=["send_state", "send_not_before"], name="library_copy_unsent"
                     ),
                 ],
                 "constraints": [

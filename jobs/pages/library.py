@@ -17,7 +17,7 @@ from jobs import library_words
 from jobs.files import library_folder
 from jobs.library import choices, shown, wanted
 from jobs.library.choices import KeyRefused
-from jobs.models import LibraryMode, Story
+from jobs.models import LibraryChoice, LibraryMode, Story
 from jobs.pages import folding
 from jobs.pages.responses import uncached
 
@@ -75,13 +75,19 @@ def library_settings(request: HttpRequest) -> HttpResponse:
     return redirect("library_settings")
 
 
+def _is_offered(mode: LibraryMode, choice: LibraryChoice) -> bool:
+    """Whether a choice makes sense here: of watches nothing comes where nobody may watch."""
+    is_off = mode == LibraryMode.WATCHES and settings.STORYKEEP.watches == "off"
+    return not is_off or choice.mode == mode
+
+
 def _page(
     request: HttpRequest, owner_id: int, *, wrong: str = "", status: int = 200
 ) -> HttpResponse:
     choice = choices.choice_of(owner_id)
     context = {
         "choice": choice,
-        "modes": [(mode.value, mode.label) for mode in LibraryMode],
+        "modes": [(mode.value, mode.label) for mode in LibraryMode if _is_offered(mode, choice)],
         "numbers": shown.numbers(owner_id),
         "immich": settings.STORYKEEP.immich_url is not None,
         "has_key": bool(choice.immich_key),

@@ -35,7 +35,7 @@ def test_a_library_that_takes_files_is_well() -> None:
     copy(state=CopyState.WAITING)
     (finding,) = check_library()
     assert finding.verdict is Verdict.OK
-    assert str(finding.message) == "1 file kept"
+    assert str(finding.message) == "nothing waits for it"
 
 
 @pytest.mark.usefixtures("library")

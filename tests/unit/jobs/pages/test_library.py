@@ -139,6 +139,15 @@ def test_a_choice_is_kept(library: Path, browser: Client) -> None:
     assert LibraryChoice.objects.get().mode == LibraryMode.WATCHES
 
 
+def test_watches_are_no_choice_where_nobody_may_watch(
+    library: Path, browser: Client, set_env: Callable[..., None]
+) -> None:
+    address = reverse("library_settings")
+    assert 'value="watches"' in browser.get(address).content.decode()
+    set_env(watches="off")
+    assert 'value="watches"' not in browser.get(address).content.decode()
+
+
 def test_a_key_is_taken_and_never_shown(
     library: Path, browser: Client, set_env: Callable[..., None]
 ) -> None:
