@@ -75,6 +75,7 @@ class LibraryCopy(models.Model):
     """A file of the library: to be written, written, or given up. One per member, story, role and
     position.
 
+    owner: None once their account is gone; then only what is to be removed stays, until it is.
     tiktok_id: of the story. position: of the picture or video in it, from 1; of STORY files a
     number from 0, for a story may be added to. path: relative to the library; "" before it is
     written. source_sha256: of our saved file; sha256, sha1: of the file as written, with its date.
@@ -84,7 +85,11 @@ class LibraryCopy(models.Model):
     """
 
     owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="+",
+        db_index=False,
     )
     tiktok_id = models.CharField(max_length=32)
     role = models.CharField(max_length=8, choices=CopyRole, default=CopyRole.MEDIA)

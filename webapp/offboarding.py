@@ -66,6 +66,7 @@ def delete_user(user: User) -> Belongings:
     """
     people.block(user)
     outbox.silence(user.pk)
+    forgetting.drop_rows(user.pk)
     deleted = erasure.erase_all(user.pk)
     with transaction.atomic():
         people.remove(user)

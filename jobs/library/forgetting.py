@@ -50,6 +50,11 @@ def forget(owner_id: int, job_ids: Sequence[UUID]) -> None:
     )
 
 
+def drop_ownerless() -> None:
+    """Know nothing more of files whose owner's account is gone, but of those to be removed."""
+    LibraryCopy.objects.filter(owner=None).exclude(state=CopyState.REMOVING).delete()
+
+
 def drop_rows(owner_id: int) -> None:
     """Know nothing more of a member's files in the library, which stay: they are for good."""
     LibraryCopy.objects.filter(owner_id=owner_id).exclude(state=CopyState.REMOVING).delete()

@@ -51,6 +51,10 @@ class NotTaken(ImmichError):
     code = "not_taken"
 
 
+class NotThere(ImmichError):
+    """There is no such thing at this address."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
     """A file to be sent. at: when it was posted, aware. sha1: in hex. key: names it for good."""
@@ -159,8 +163,12 @@ class Immich:
             raise KeyNotTaken(str(status))
         if status in {408, 429} or status >= 500:
             raise Unreachable(str(status))
-        if status not in {200, 201}:
+        if status == 404:
+            raise NotThere(str(status))
+        if status in {400, 413, 415, 422}:
             raise NotTaken(str(status))
+        if status not in {200, 201}:  # a sign-in in front of it, perhaps: nothing to give up for
+            raise ImmichError(str(status))
         try:
             return json.loads(body)
         except ValueError:

@@ -15,7 +15,7 @@ from django.utils import timezone
 from jobs.errors import DiskFault
 from jobs.files import collection, library_folder
 from jobs.files.library_folder import LibraryAway
-from jobs.library import choices, copying, sending, turns, wanted
+from jobs.library import choices, copying, forgetting, sending, turns, wanted
 from jobs.library.copying import NoName, SourceDamaged, SourceGone
 from jobs.models import CopyRole, CopyState, LibraryChoice, LibraryCopy, SendState
 from jobs.queue.shutdown import ShutdownRequested
@@ -32,6 +32,7 @@ def run() -> int:
     """Do what is due; how many rows were worked on. Safe beside another one, and at any time."""
     if not library_folder.is_set():
         return 0
+    forgetting.drop_ownerless()
     wanted.keep_automatically()
     end = time.monotonic() + LONGEST_S
     count = 0
@@ -105,6 +106,8 @@ def _do(row: LibraryCopy, library: Path) -> None:
 
 
 def _keep(row: LibraryCopy, library: Path) -> None:
+    if row.owner_id is None:  # their account went this moment
+        raise SourceGone
     member = choices.folder_of(row.owner_id)
     if row.role == CopyRole.STORY:
         _note(row, copying.write_story(row, library, member))

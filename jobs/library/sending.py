@@ -15,7 +15,15 @@ from django.utils import timezone
 from jobs.files import library_folder
 from jobs.files.stores import length
 from jobs.library import immich, layout, sealing, turns
-from jobs.library.immich import Immich, ImmichError, KeyNotTaken, NotTaken, Unreachable, Upload
+from jobs.library.immich import (
+    Immich,
+    ImmichError,
+    KeyNotTaken,
+    NotTaken,
+    NotThere,
+    Unreachable,
+    Upload,
+)
 from jobs.models import CopyRole, CopyState, LibraryChoice, LibraryCopy, SendState
 from jobs.queue.shutdown import ShutdownRequested
 
@@ -63,7 +71,7 @@ def send_next(now: datetime | None = None) -> bool:
     choice = LibraryChoice.objects.get(owner_id=row.owner_id)
     mine = LibraryCopy.objects.filter(pk=row.pk)
     try:
-        key = sealing.open_sealed(choice.immich_key, row.owner_id)
+        key = sealing.open_sealed(choice.immich_key, choice.owner_id)
         with immich.connected(key) as server:
             _send(row, choice, server)
     except ShutdownRequested:
@@ -169,7 +177,7 @@ def _into_album(choice: LibraryChoice, asset_id: str, server: Immich) -> None:
     if choice.album_id:
         try:
             server.add_to_album(choice.album_id, asset_id)
-        except NotTaken:
+        except (NotTaken, NotThere):
             choice.album_id = ""
         else:
             return

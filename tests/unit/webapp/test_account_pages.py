@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -128,3 +129,11 @@ class TestMyData:
         assert Job.objects.count() == 2
         found.post("/account/confirm/?next=/account/data/", {"password": "alicealice"})
         assert not User.objects.filter(username="alice").exists()
+
+
+def test_what_stays_in_the_library_is_said_where_there_is_one(
+    browser: Client, set_env: Callable[..., None], tmp_path: Path
+) -> None:
+    assert "library" not in browser.get("/account/data/").content.decode()
+    set_env(library_dir=tmp_path)
+    assert "kept in the library stays" in browser.get("/account/data/").content.decode()

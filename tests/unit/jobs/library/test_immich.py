@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import pytest
 
 from jobs.library import immich as client
-from jobs.library.immich import ImmichError, KeyNotTaken, NotTaken, Unreachable, Upload
+from jobs.library.immich import ImmichError, KeyNotTaken, NotTaken, NotThere, Unreachable, Upload
 from tests import immich
 from tests.immich import KEY, Immich
 
@@ -68,7 +68,8 @@ def test_a_large_file_is_read_in_pieces(server: Immich) -> None:
 
 @pytest.mark.parametrize(
     ("status", "error"),
-    [(401, KeyNotTaken), (403, KeyNotTaken), (400, NotTaken), (413, NotTaken), (302, NotTaken),
+    [(401, KeyNotTaken), (403, KeyNotTaken), (400, NotTaken), (413, NotTaken),
+     (302, ImmichError), (404, NotThere),
      (500, Unreachable), (503, Unreachable), (429, Unreachable), (200, ImmichError)],
 )  # fmt: skip
 def test_answers_as_errors(server: Immich, status: int, error: type[ImmichError]) -> None:

@@ -413,9 +413,21 @@ def test_deleting_a_member_leaves_the_library(library: Path) -> None:
     story = saved()
     run.run()
     story.owner.delete()
+    run.run()
     assert len(files(library)) == 3
     assert not LibraryCopy.objects.exists()
     assert not LibraryChoice.objects.exists()
+
+
+def test_what_was_forgotten_goes_though_the_account_is_gone(library: Path) -> None:
+    story = saved()
+    saved(tiktok_id="75")
+    run.run()
+    LibraryCopy.objects.filter(tiktok_id="74").update(state=CopyState.REMOVING)
+    story.owner.delete()
+    run.run()
+    assert {name.rpartition("_75")[1] for name in files(library)} == {"_75"}
+    assert not LibraryCopy.objects.exists()
 
 
 def test_memory_stays_flat_for_a_large_file(library: Path) -> None:

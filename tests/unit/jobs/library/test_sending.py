@@ -123,9 +123,17 @@ def test_a_key_that_is_not_taken_is_told_and_tried_rarely(server: Immich) -> Non
     assert row.send_state == SendState.WAITING
     run.run()
     assert len(server.requests) == 1
-    choices.set_key(row.owner_id, KEY)
+    choices.set_key(choice.owner_id, KEY)
     assert again().send_state == SendState.THERE
     assert LibraryChoice.objects.get().immich_error == ""
+
+
+@pytest.mark.parametrize("status", [302, 404])
+def test_what_is_no_immich_at_all_gives_nothing_up_at_once(server: Immich, status: int) -> None:
+    server.fail = [status]
+    row = kept(server)
+    assert (row.send_state, row.send_reason) == (SendState.WAITING, "immich_failed")
+    assert again().send_state == SendState.THERE
 
 
 def test_a_file_immich_does_not_take_is_given_up(server: Immich) -> None:
