@@ -125,9 +125,7 @@ def _note(row: LibraryCopy, facts: dict[str, object]) -> bool:
     """Note what was written; a file that was forgotten meanwhile, and its row with it, goes."""
     if turns.keep(row, **facts):
         return True
-    for column, value in facts.items():
-        setattr(row, column, value)
-    copying.remove(row)
+    copying.remove(LibraryCopy(**facts))
     return False
 
 

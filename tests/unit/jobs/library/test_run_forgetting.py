@@ -1,0 +1,106 @@
+"""What was forgotten goes from the library, where it is as it was written; the rest stays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs.library import copying, run
+from jobs.models import CopyState, LibraryChoice, LibraryCopy
+from tests.unit.jobs.library.test_run import STEM, due_again, files, saved
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def forget() -> None:
+    LibraryCopy.objects.update(state=CopyState.REMOVING)
+    run.run()
+
+
+def test_what_is_forgotten_goes_with_its_sidecars(library: Path) -> None:
+    saved()
+    run.run()
+    forget()
+    assert files(library) == {}
+    assert not (library / "alice/nora").exists()
+    assert not LibraryCopy.objects.exists()
+
+
+def test_a_file_that_was_changed_stays_with_its_sidecar(library: Path) -> None:
+    saved()
+    run.run()
+    picture = library / f"alice/nora/2026/{STEM}_74_01.jpg"
+    picture.write_bytes(picture.read_bytes() + b"an edit")
+    forget()
+    assert sorted(files(library)) == [
+        f"alice/nora/2026/{STEM}_74_01.jpg", f"alice/nora/2026/{STEM}_74_01.jpg.xmp",
+    ]  # fmt: skip
+    assert not LibraryCopy.objects.exists()
+
+
+def test_a_sidecar_that_was_changed_stays(library: Path) -> None:
+    saved()
+    run.run()
+    sidecar = library / f"alice/nora/2026/{STEM}_74_01.jpg.xmp"
+    sidecar.write_bytes(b"a note of mine")
+    forget()
+    assert list(files(library).values()) == [b"a note of mine"]
+
+
+def test_forgetting_waits_for_a_library_that_is_away(library: Path) -> None:
+    saved()
+    run.run()
+    aside = library.rename(library.with_name("aside"))
+    forget()
+    assert LibraryCopy.objects.count() == 2
+    aside.rename(library)
+    due_again()
+    run.run()
+    assert files(library) == {}
+
+
+def test_what_is_forgotten_before_it_was_written_is_never_written(library: Path) -> None:
+    saved()
+    forget()
+    assert files(library) == {}
+    assert not LibraryCopy.objects.exists()
+
+
+def test_what_is_forgotten_while_it_is_written_goes_again(
+    library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another worker has removed the row, before there was a file."""
+    saved()
+    real = copying.copy_media
+
+    def copy(row: LibraryCopy, *args: Any) -> dict[str, object]:
+        written = real(row, *args)
+        LibraryCopy.objects.all().delete()
+        return written
+
+    monkeypatch.setattr(copying, "copy_media", copy)
+    run.run()
+    assert files(library) == {}
+
+
+def test_deleting_a_member_leaves_the_library(library: Path) -> None:
+    story = saved()
+    run.run()
+    story.owner.delete()
+    run.run()
+    assert len(files(library)) == 3
+    assert not LibraryCopy.objects.exists()
+    assert not LibraryChoice.objects.exists()
+
+
+def test_what_was_forgotten_goes_though_the_account_is_gone(library: Path) -> None:
+    story = saved()
+    saved(tiktok_id="75")
+    run.run()
+    LibraryCopy.objects.filter(tiktok_id="74").update(state=CopyState.REMOVING)
+    story.owner.delete()
+    run.run()
+    assert {name.rpartition("_75")[1] for name in files(library)} == {"_75"}
+    assert not LibraryCopy.objects.exists()
