@@ -20,6 +20,7 @@ WORDS: Final[Mapping[str, Promise]] = {
     "internal": _("An internal error."),
     "unreachable": _("Immich does not answer."),
     "key_refused": _("Immich does not accept the key, or the key may not upload."),
+    "album_refused": _("The key may not use albums. The files are at Immich all the same."),
     "key_unreadable": _("The key cannot be read any more. Paste it again."),
     "not_taken": _("Immich does not take this file."),
     "immich_failed": _("Immich’s answer was not understood."),

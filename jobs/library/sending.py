@@ -129,11 +129,15 @@ def _send(row: LibraryCopy, choice: LibraryChoice, server: Immich) -> None:
     if not asset_id:
         asset_id = _upload(row, server)
         mine.update(asset_id=asset_id)
+    trouble = ""
     if choice.album:
-        _into_album(choice, asset_id, server)
+        try:
+            _into_album(choice, asset_id, server)
+        except KeyNotTaken:  # for albums alone: the file is there
+            trouble = "album_refused"
     mine.update(send_state=SendState.THERE, send_reason="", send_not_before=None)
-    if choice.immich_error:
-        LibraryChoice.objects.filter(pk=choice.pk).update(immich_error="")
+    if choice.immich_error != trouble:
+        LibraryChoice.objects.filter(pk=choice.pk).update(immich_error=trouble)
 
 
 def _upload(row: LibraryCopy, server: Immich) -> str:

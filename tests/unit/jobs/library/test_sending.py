@@ -96,6 +96,16 @@ def test_only_the_album_is_tried_again_where_the_album_failed(server: Immich) ->
     assert server.requests.count("POST /api/assets") == 1
 
 
+def test_a_key_that_may_not_use_albums_sends_all_the_same(server: Immich) -> None:
+    server.fail = [0, 403]
+    row = kept(server, album="Stories")
+    assert row.send_state == SendState.THERE
+    assert LibraryChoice.objects.get().immich_error == "album_refused"
+    LibraryCopy.objects.filter(role=CopyRole.MEDIA).update(send_state=SendState.WAITING)
+    assert again().send_state == SendState.THERE
+    assert LibraryChoice.objects.get().immich_error == ""
+
+
 @pytest.mark.parametrize("status", [500, 502, 503, 429])
 def test_an_immich_that_is_not_well_is_waited_for(server: Immich, status: int) -> None:
     server.fail = [status]
