@@ -5,7 +5,9 @@
     <library>/…/.storykeep-<number>-<random>.part   a file that is arriving
 
 Nothing is overwritten, and a name stands for a whole file or for none. Below the library no
-symbolic link is followed: everything is opened relative to a folder that was itself opened.
+symbolic link is followed: everything is opened relative to a folder that was itself opened. What is
+made in it is as open to others as the library itself, whatever this process's umask: a photo
+library has to read it.
 """
 
 from __future__ import annotations
@@ -50,6 +52,10 @@ _NO_LINKS: Final = frozenset(
     {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EINVAL}
 )
 _NOREPLACE: Final = 1
+_MADE_MODE: Final = 0o755
+"""Of a library's folder that is made here; one that is there keeps its own."""
+_FOLDER_BITS: Final = 0o2777
+_FILE_BITS: Final = 0o666
 
 
 class LibraryAway(OSError):
@@ -100,7 +106,9 @@ def root() -> Path:
     if known is not None and found == known:
         return folder
     if known is None:
-        folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        if not folder.is_dir():
+            folder.mkdir(parents=True, exist_ok=True)
+            folder.chmod(_MADE_MODE)
         _adopt(folder, found if isinstance(found, UUID) else None)
         return folder
     if found == "":
@@ -148,6 +156,7 @@ def _write_mark(folder: Path, mark: UUID) -> None:
         with part.open("xb") as file:
             file.write(_TEXT.format(mark=mark).encode())
             file.flush()
+            os.fchmod(file.fileno(), 0o644)
             os.fsync(file.fileno())
         part.replace(folder / SENTINEL)
     finally:
@@ -172,13 +181,19 @@ def require_room(folder: Path, size_bytes: int) -> None:
 def _opened(folder: Path, parts: Sequence[str], *, make: bool = False) -> Iterator[int]:
     """The descriptor of a folder in the library. Raises FileNotFoundError, NotADirectoryError."""
     at = os.open(folder, _FOLDER & ~os.O_NOFOLLOW)
+    mode = os.fstat(at).st_mode & _FOLDER_BITS
     try:
         for part in parts:
+            made = False
             if make:
                 with suppress(FileExistsError):
-                    os.mkdir(part, 0o755, dir_fd=at)
+                    os.mkdir(part, 0o700, dir_fd=at)
                     os.fsync(at)
+                    made = True
             inner = os.open(part, _FOLDER, dir_fd=at)
+            if made:
+                with suppress(OSError):  # some shares keep no modes
+                    os.fchmod(inner, mode)
             os.close(at)
             at = inner
         yield at
@@ -221,7 +236,9 @@ class Part:
             if self._tidy:
                 _remove_stale_parts(self._folder, self._number)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-            self._file = os.fdopen(os.open(self._name, flags, 0o644, dir_fd=self._folder), "wb")
+            self._file = os.fdopen(os.open(self._name, flags, 0o600, dir_fd=self._folder), "wb")
+            with suppress(OSError):
+                os.fchmod(self._file.fileno(), os.fstat(self._folder).st_mode & _FILE_BITS)
         except BaseException:
             self._context.__exit__(None, None, None)
             raise
@@ -295,7 +312,7 @@ def _rename_by_system_call(folder: int, part: str, name: str) -> bool:
     # Not even that: the name is taken first, then filled at once.
     try:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        os.close(os.open(name, flags, 0o644, dir_fd=folder))
+        os.close(os.open(name, flags, 0o600, dir_fd=folder))
     except FileExistsError:
         return False
     try:

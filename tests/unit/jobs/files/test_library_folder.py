@@ -116,6 +116,37 @@ def test_a_file_has_its_bytes_its_time_and_its_hashes(library: Path) -> None:
     assert [path.name for path in (library / "alice").iterdir()] == ["a.jpg"]
 
 
+@pytest.mark.parametrize(
+    ("library_mode", "folder_mode", "file_mode"),
+    [(0o755, 0o755, 0o644), (0o750, 0o750, 0o640), (0o2775, 0o2775, 0o664), (0o700, 0o700, 0o600)],
+)
+def test_others_may_read_what_they_may_read_of_the_library(
+    library: Path, library_mode: int, folder_mode: int, file_mode: int
+) -> None:
+    """Whatever the umask: `manage.py up` leaves others nothing."""
+    before = os.umask(0o077)
+    try:
+        library.mkdir()
+        library.chmod(library_mode)
+        put(library, "a.jpg", b"the first")
+    finally:
+        os.umask(before)
+    place = library / "alice/nora/2026"
+    assert place.stat().st_mode & 0o7777 == folder_mode
+    assert (library / "alice").stat().st_mode & 0o7777 == folder_mode
+    assert (place / "a.jpg").stat().st_mode & 0o7777 == file_mode
+
+
+def test_a_library_that_is_made_can_be_read_by_others(library: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        library_folder.root()
+    finally:
+        os.umask(before)
+    assert library.stat().st_mode & 0o777 == 0o755
+    assert (library / ".storykeep-library").stat().st_mode & 0o777 == 0o644
+
+
 @pytest.fixture(params=["links", "no links", "neither links nor renameat2"])
 def file_system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """What the file system knows."""
