@@ -46,7 +46,7 @@ AT_ONCE: Final = frozenset({Kind.TEST})
 class Way(models.TextChoices):
     """Where a message goes."""
 
-    PUSH = "push", pgettext_lazy("way of a message", "this site’s app")
+    PUSH = "push", pgettext_lazy("way of a message", "push")
     CHANNEL = "channel", pgettext_lazy("way of a message", "channel")
     WEBHOOK = "webhook", pgettext_lazy("way of a message", "webhook")
 
@@ -69,7 +69,7 @@ class Reason(models.TextChoices):
     NONE = "", ""
     NO_ANSWER = "no_answer", _("No answer came.")
     REFUSED = "refused", _("It was refused there.")
-    BUSY = "busy", _("It was told to come later.")
+    BUSY = "busy", _("The other side was busy.")
     GONE = "gone", _("That device no longer takes messages. It was removed.")
     BAD_KEYS = "bad_keys", _("The keys of that device cannot be used. It was removed.")
     OTHER_KEY = "other_key", _("This device has to be set up again.")

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from django.utils import formats, timezone, translation
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 
 from notices.kinds import Kind
 from notices.models import Message
@@ -136,7 +136,7 @@ def _saved(message: Message, facts: Mapping[str, Any], reader: _Reader) -> _Sent
 
 def _found(message: Message, facts: Mapping[str, Any], reader: _Reader) -> _Sentences:
     count = _count(facts)
-    who = reader.authors(facts) or _("a watched account")
+    who = reader.authors(facts) or pgettext("new from", "a watched account")
     said = ngettext("%(n)d new from %(who)s", "%(n)d new from %(who)s", count)
     return said % {"n": count, "who": who}, f"{_kept(message, reader)}{_missing(facts)}".strip()
 
@@ -151,7 +151,7 @@ def _watch_ended(_message: Message, facts: Mapping[str, Any], reader: _Reader) -
     said = {
         "private": _("The account is private now."),
         "gone": _("The account no longer exists."),
-        "lapsed": _("Nobody renewed it for 30 days."),
+        "lapsed": _("It was not renewed for 30 days."),
     }
     title = _("No longer watching %s") % reader.author(facts)
     return title, said.get(str(facts.get("why")), "")

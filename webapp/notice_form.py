@@ -21,7 +21,7 @@ class NoticeForm(forms.Form):
 
     own = forms.TypedChoiceField(
         label=_("What"),
-        choices=[("yes", _("Everything I save")), ("no", _("Only what watching finds"))],
+        choices=[("yes", _("Everything I save")), ("no", _("Only what watches find"))],
         coerce=lambda text: text == "yes",
     )
     digest_hour = forms.TypedChoiceField(
@@ -56,7 +56,7 @@ class NoticeForm(forms.Form):
         label=_("Name accounts there"),
         required=False,
         help_text=_(
-            "Else a channel or webhook is only told how many. Others may read along there."
+            "Otherwise a channel or webhook only says how many. Others may be able to read it."
         ),
     )
 

@@ -171,7 +171,7 @@ def _remove_webhook(request: HttpRequest, user: User) -> HttpResponse:
 def _remove_device(request: HttpRequest, user: User) -> HttpResponse:
     which = request.POST["remove"]
     if re.fullmatch(r"[0-9]{1,18}", which) and subscriptions.unsubscribe(user.pk, int(which)):
-        messages.success(request, _("That device is told nothing any more."))
+        messages.success(request, _("That device no longer gets notifications."))
     return redirect("notifications")
 
 
