@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
+from django.db import DatabaseError
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
@@ -114,7 +115,9 @@ def _try(row: Delivery, outside: Outside, clock: Callable[[], datetime]) -> bool
     if not claimed:
         return False
     claim = Delivery.objects.filter(pk=row.pk, tries=tries, state=DeliveryState.WAITING)
-    if row.leased_until is not None and row.way == Way.CHANNEL:
+    if row.leased_until is not None and (
+        row.way == Way.CHANNEL or row.tries > len(WAITS[Way(row.way)])
+    ):
         _end(claim, DeliveryState.GIVEN_UP, Reason.INTERRUPTED, clock())
         return False
     messages = list(Message.objects.filter(batch=row.batch).order_by("created_at", "pk"))
@@ -130,6 +133,12 @@ def _try(row: Delivery, outside: Outside, clock: Callable[[], datetime]) -> bool
         return False
     except _Later as later:
         _put_off(claim, row, preference, later, clock())
+        return False
+    except DatabaseError:  # away, locked or full: the lease ends, and it is tried again
+        raise
+    except Exception:  # a bug: it holds up none of the others
+        logger.exception("message %s crashed", row.pk)
+        _put_off(claim, row, preference, _Later(Reason.FAULT), clock())
         return False
     _end(claim, DeliveryState.SENT, Reason.NONE, clock())
     _forget_what_was_said(row.batch)

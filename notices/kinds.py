@@ -78,4 +78,5 @@ class Reason(models.TextChoices):
     UNREADABLE = "unreadable", _("Its address cannot be read any more. Enter it again.")
     TOO_SLOW = "too_slow", _("It took too long.")
     INTERRUPTED = "interrupted", _("The server stopped meanwhile. It may have arrived.")
+    FAULT = "fault", _("An error of this server. The log says more.")
     TOO_LATE = "too_late", _("It could not be sent for a day.")

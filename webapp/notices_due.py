@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from django.conf import settings
-from django.urls import get_script_prefix
 
 from jobs.ephemeral import leases
 from jobs.ephemeral.connection import RedisUnavailable
@@ -30,12 +29,13 @@ def run(now: datetime) -> int:
     if _is_time("notices-admins", ADMINS_EVERY_S):
         admin_notices.tell(now)
     planning.plan(now)
+    public_url = settings.STORYKEEP.public_url
     with _Network() as network:
         sent = delivering.deliver(
             Outside(
                 post=network.post,
                 contact=settings.STORYKEEP.push_contact,
-                base=settings.STORYKEEP.absolute_url(get_script_prefix()) or "",
+                base=f"{public_url}/" if public_url else "",
                 webhook_hosts=settings.STORYKEEP.webhook_hosts,
                 stop=shutdown_requested.is_set,
             )

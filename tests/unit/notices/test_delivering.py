@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -46,13 +47,13 @@ def outside(network: Network) -> Outside:
     return Outside(post=network.post, contact="me@example.org", base="https://stories.example.org/")
 
 
-def tell(owner: User, clock: Clock) -> None:
+def tell(owner: User, clock: Clock, key: str = "job:1") -> None:
     """A job of theirs settled, and what there is to tell was put together."""
     outbox.add(
         News(
             owner_id=owner.pk,
             kind=Kind.SAVED,
-            key="job:1",
+            key=key,
             facts={"count": 5, "authors": ["cats"], "failed": 0},
             path="jobs/1/",
             topic="a" * 32,
@@ -217,6 +218,39 @@ def test_after_a_crash_between_sending_and_noting_it_comes_again_as_the_same(
     known_by = "Topic" if way == Way.PUSH else "webhook-id"
     assert len(network.requests) == 2
     assert len({request.headers[known_by] for request in network.requests}) == 1
+
+
+def test_what_workers_die_of_is_given_up_in_the_end(
+    alice: User, browser: Browser, clock: Clock
+) -> None:
+    def die(_request: Any) -> Any:
+        raise Killed
+
+    tell(alice, clock)
+    for _ in range(20):
+        with suppress(Killed):
+            deliver(Outside(post=die, contact="me@example.org"), clock)
+        clock.forward(seconds=LEASE.total_seconds())
+    assert ended() == (DeliveryState.GIVEN_UP, Reason.INTERRUPTED)
+
+
+def test_a_bug_in_one_message_holds_up_no_other(
+    alice: User, browser: Browser, clock: Clock, network: Network, caplog: Any
+) -> None:
+    bob, bobs = make_user("bob"), Browser("https://web.push.apple.com/bob")
+    bobs.subscribe(bob)
+
+    def post(request: Any) -> Any:
+        if "fcm" in request.url:
+            raise ZeroDivisionError
+        return network.post(request)
+
+    tell(alice, clock)
+    tell(bob, clock, key="job:2")
+    assert deliver(Outside(post=post, contact="me@example.org"), clock) == 1
+    waiting = Delivery.objects.get(state=DeliveryState.WAITING)
+    assert (waiting.owner, waiting.reason) == (alice, Reason.FAULT)
+    assert "crashed" in caplog.text
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ def test_from_the_outbox_to_a_webhook(tmp_path: Path, set_env: Callable[..., Non
         outbox.add(News(owner_id=alice.pk, kind=Kind.SAVED, key="job:1", path="jobs/1/"))
         assert notices_due.run(timezone.now()) == 1
         assert notices_due.run(timezone.now()) == 0
-    assert b'"url":"https://stories.example.org/jobs/1/"' in receiver.taken[0].body
+    assert b'"url":"https://stories.example.org/sub/jobs/1/"' in receiver.taken[0].body
     assert Delivery.objects.get().state == DeliveryState.SENT
 
 
