@@ -20,7 +20,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from notices import channels, push_message, subscriptions, vapid, webhooks
-from notices.kinds import THIRD_PARTIES, DeliveryState, Kind, Reason, Way
+from notices.kinds import OF_JOBS, THIRD_PARTIES, DeliveryState, Kind, Reason, Way
 from notices.models import Channel, Delivery, Message, Preference, PushSubscription, Webhook
 from notices.planning import schedule_of, zone_of
 from notices.sealing import Unreadable
@@ -200,9 +200,11 @@ class _Parcel:
         return self.messages[0].path if len(self.messages) == 1 else ""
 
     def topic(self) -> str:
-        """What a newer message takes the place of: the one it is about, else this batch."""
-        only = self.messages[0].topic if len(self.messages) == 1 else ""
-        return only or self.row.batch.hex
+        """What a newer message takes the place of: that about the same job. Any other is about
+        something that happened, and takes the place of itself alone."""
+        only = self.messages[0]
+        is_of_job = len(self.messages) == 1 and only.kind in OF_JOBS
+        return (only.topic if is_of_job else "") or self.row.batch.hex
 
     def ttl(self) -> timedelta:
         """How long it is worth to be shown: until our last copy goes."""

@@ -37,6 +37,8 @@ WATCHING: Final = frozenset(
 """Kinds that come of watching."""
 OWN: Final = frozenset({Kind.SAVED, Kind.FAILED})
 """Kinds that come of what a person asked for; they may be switched off."""
+OF_JOBS: Final = OWN | {Kind.FOUND}
+"""Kinds that tell of a job that settled."""
 RIDING: Final = frozenset({Kind.WATCH_HOLE})
 """Kinds that go along with the next message and cause none."""
 AT_ONCE: Final = frozenset({Kind.TEST})

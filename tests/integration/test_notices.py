@@ -17,7 +17,7 @@ from django.db import connections
 from django.utils import timezone
 
 from jobs.models import Item
-from jobs.queue import settling
+from jobs.queue import broker, routing, settling, submission
 from jobs.queue.claims import Claim
 from jobs.queue.settling import Outcome
 from jobs.states import ItemState
@@ -29,6 +29,8 @@ from notices.models import Channel, Delivery, Preference
 from notices.wire import NotSent
 from notices.wording import Text
 from tests.factories import make_artifact, make_item, make_story, make_user
+from tests.fake_tiktok import FakeTikTok
+from tests.integration.conftest import Start, eventually
 from tests.receivers import lead_to, receiving, resolve_publicly
 from tests.unit.notices.receiving import Browser
 from webapp.sending import Sender
@@ -151,6 +153,62 @@ def test_a_webhook_can_be_checked_by_whoever_has_its_secret() -> None:
         mac = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
         assert taken.headers["webhook-signature"] == f"v1,{mac}"
     assert json.loads(second.body)["messages"][0]["count"] == 2
+
+
+# --- workers, as `manage.py up` starts them -------------------------------------------------------
+
+
+def watched_hook(hosts: tuple[str, ...]) -> None:
+    """Alice has a webhook there."""
+    alice = make_user("alice")
+    Preference.objects.create(owner=alice)
+    webhooks.put(alice.pk, f"http://{hosts[0]}/hook", hosts)
+
+
+def save(name: str, tiktok: FakeTikTok) -> None:
+    """Alice pastes an account with one photo."""
+    tiktok.account(name).photo()
+    submission.submit(make_user("alice"), [f"@{name}"], options=submission.Options())
+
+
+def test_two_workers_tell_of_a_job_once(start_worker: Start, tiktok: FakeTikTok) -> None:
+    with receiving() as receiver:
+        receiver.statuses = [200]
+        hosts = (f"127.0.0.1:{receiver.port}",)
+        watched_hook(hosts)
+        for worker in [start_worker(STORYKEEP_WEBHOOK_HOSTS=hosts[0]) for _ in range(2)]:
+            worker.ready()
+        save("cats", tiktok)
+        eventually(lambda: receiver.taken, within=40)
+        for _ in range(3):
+            broker.send_periodic(routing.SEND_NOTICES)
+        eventually(lambda: Delivery.objects.filter(state=DeliveryState.SENT).exists())
+    assert len(receiver.taken) == 1
+    content = json.loads(receiver.taken[0].body)
+    assert content["title"] == "1 file saved"
+    assert "cats" not in receiver.taken[0].body.decode()
+
+
+def test_a_worker_that_is_killed_while_it_sends_is_made_up_for(
+    start_worker: Start, tiktok: FakeTikTok
+) -> None:
+    with receiving() as receiver:
+        receiver.statuses = [200]
+        hosts = (f"127.0.0.1:{receiver.port}",)
+        watched_hook(hosts)
+        receiver.answering.clear()  # it takes what is sent, and does not say so yet
+        first = start_worker(STORYKEEP_WEBHOOK_HOSTS=hosts[0]).ready()
+        save("cats", tiktok)
+        in_hand = Delivery.objects.filter(tries=1, leased_until__isnull=False)
+        eventually(in_hand.exists, within=40)
+        first.kill()
+        receiver.answering.set()
+        start_worker(STORYKEEP_WEBHOOK_HOSTS=hosts[0]).ready()
+        in_hand.update(leased_until=timezone.now())  # three minutes later
+        eventually(lambda: Delivery.objects.filter(state=DeliveryState.SENT).exists(), within=40)
+    ids = {taken.headers["webhook-id"] for taken in receiver.taken}
+    assert len(ids) == 1  # a receiver that knows it takes it once
+    assert Delivery.objects.get().tries == 2
 
 
 # --- Apprise, in its process ----------------------------------------------------------------------

@@ -99,6 +99,18 @@ def test_once_it_was_sent_nobody_can_read_off_who_it_was_about(
     assert deliver(outside, clock) == 0
 
 
+def test_what_happened_to_a_watch_does_not_push_aside_what_happened_before(
+    alice: User, browser: Browser, clock: Clock, outside: Outside, network: Network
+) -> None:
+    for kind in (Kind.WATCH_RENAMED, Kind.WATCH_ENDED):
+        outbox.add(News(owner_id=alice.pk, kind=kind, key=kind.value, topic="a" * 32))
+        planning.plan(clock.forward(minutes=15))
+        deliver(outside, clock)
+    topics = {request.headers["Topic"] for request in network.requests}
+    assert len(topics) == 2
+    assert all(len(topic) == 32 for topic in topics)
+
+
 @pytest.mark.parametrize("status", [404, 410])
 def test_a_device_that_is_gone_is_removed(
     alice: User, browser: Browser, clock: Clock, outside: Outside, network: Network, status: int
