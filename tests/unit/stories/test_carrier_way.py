@@ -20,9 +20,10 @@ from tests.unit.stories.lookups import ids
 pytestmark = pytest.mark.anyio
 
 
-def question(**changes: bool) -> Question:
+def question(*, posts: bool = False, fresh: bool = False) -> Question:
     return Question(
-        **{"posts": False, "fresh": False, **changes},
+        posts=posts,
+        fresh=fresh,
         now=datetime.now(UTC),
         on_author=lambda _: None,
     )
