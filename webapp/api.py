@@ -28,6 +28,7 @@ from jobs import patience
 from jobs.api.routes import router as jobs_router
 from jobs.api.schemas import ErrorBody, ErrorOut, RefusedLineOut, SubmitErrorBody
 from jobs.api.status import router as status_router
+from jobs.api.watches import router as watches_router
 from jobs.errors import (
     BUG_CODES,
     Busy,
@@ -417,6 +418,7 @@ def _unknown_path(request: HttpRequest, path: str) -> HttpResponse:
 
 api.add_router("", jobs_router)
 api.add_router("", status_router)
+api.add_router("", watches_router)
 _catch_all = Router()
 _catch_all.api_operation(
     ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],

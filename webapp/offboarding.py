@@ -11,8 +11,10 @@ from django.db import transaction
 from accounts import invitations, people
 from accounts.models import ApiToken
 from jobs.library import forgetting
+from jobs.models import Watch
 from jobs.queue import actions, erasure, residue
 from jobs.queue.erasure import Belongings
+from jobs.watching import watches
 from notices import outbox
 
 
@@ -28,12 +30,14 @@ class DeletionPreview:
     tokens: int
     invitations: int
     log_entries: int
+    watches: int = 0
 
 
 def deletion_preview(user: User) -> DeletionPreview:
     """Numbers of what `delete_user` would delete and keep now."""
     return DeletionPreview(
         saved=erasure.belongings(user.pk),
+        watches=Watch.objects.filter(owner=user).count(),
         tokens=ApiToken.objects.filter(owner=user).count(),
         invitations=invitations.pending().filter(created_by=user).count(),
         log_entries=LogEntry.objects.filter(user=user).count(),
@@ -41,8 +45,12 @@ def deletion_preview(user: User) -> DeletionPreview:
 
 
 def delete_data(user: User) -> Belongings:
-    """Delete all of a person's jobs and files; the account stays, and so do files in the library,
-    of which nothing is known any more. Returns what was deleted."""
+    """Delete all of a person's jobs, files and watches; the account stays, and so do files in the
+    library, of which nothing is known any more. Returns what was deleted.
+
+    The watches first, so that none of them makes a new job.
+    """
+    watches.delete_all(user.pk)
     forgetting.drop_rows(user.pk)
     return erasure.erase_all(user.pk)
 
@@ -65,6 +73,7 @@ def delete_user(user: User) -> Belongings:
     account is blocked and can be deleted again.
     """
     people.block(user)
+    watches.delete_all(user.pk)
     outbox.silence(user.pk)
     forgetting.drop_rows(user.pk)
     deleted = erasure.erase_all(user.pk)

@@ -41,6 +41,7 @@ _RESPONSE_HEADERS: Final[dict[tuple[str, str], dict[str, dict[str, Any]]]] = {
     },
     ("get", "/jobs/{job_id}"): {"200": _ETAG, "304": _ETAG},
     ("get", "/status"): {"200": _ETAG, "304": _ETAG},
+    ("post", "/watches"): {"201": {"Location": _header("The watch's own address.")}},
     ("post", "/jobs/{job_id}/cancel"): {"200": _ETAG},
     ("post", "/jobs/{job_id}/retry"): {"202": _ETAG},
     ("post", "/jobs/{job_id}/extend"): {"200": _ETAG},

@@ -33,6 +33,7 @@ SHELL = (
     "menus.css",
     "dialogs.css",
     "naming.css",
+    "watching.css",
     "viewer.css",
     "viewer-facts.css",
     "text.css",
@@ -63,6 +64,7 @@ SHELL = (
     "viewer-facts.js",
     "viewer-gestures.js",
     "viewer.js",
+    "watching.js",
 )
 """The app shell: static files the service worker caches, besides the offline pages."""
 

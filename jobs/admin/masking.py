@@ -10,14 +10,24 @@ from django.conf import settings
 from django.db.models import Model
 
 from jobs.errors import BY_CODE
-from jobs.models import Artifact, Item, Job, Story
+from jobs.models import Artifact, Item, Job, Story, Watch
 from stories.errors import AccessError, InputError
 
 MASKED_FIELDS: Final[dict[type[Model], tuple[str, ...]]] = {
     Job: ("note", "idempotency_key", "idempotency_fingerprint"),
-    Item: ("line", "target", "key", "fetch_key", "author_id", "author_name", "author_nickname"),
+    Item: (
+        "line",
+        "target",
+        "key",
+        "fetch_key",
+        "author_id",
+        "author_name",
+        "author_nickname",
+        "only_ids",
+    ),
     Story: ("tiktok_id", "caption", "source_url"),
     Artifact: ("name", "sha256"),
+    Watch: ("account", "note", "seen"),
 }
 """The fields that tell what was fetched, or that a job's owner wrote."""
 

@@ -33,6 +33,7 @@ from jobs.ops.dashboard import Dashboard
 from jobs.ops.headline import headline
 from jobs.ops.way_rows import TITLES
 from jobs.upstream.ways import ALWAYS, NAMES
+from jobs.watching import overview, permission
 from jobs.wording import iso
 
 View = Callable[[HttpRequest], HttpResponseBase]
@@ -116,6 +117,7 @@ def _overview_context(request: HttpRequest, now: Dashboard) -> dict[str, Any]:
         "until": iso(outcomes.until),
         "disk_percent": chart.percent(disk.used_bytes, whole) if disk else 0,
         "may_cancel": _may_cancel(request),
+        "numbers": overview.of_instance(timezone.now()) if permission.is_on() else None,
         "refresh_ms": REFRESH_MS,
     }
 

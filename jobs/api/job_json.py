@@ -150,4 +150,5 @@ def _job(job: Snapshot) -> dict[str, Any]:
         },
         "items": [_item(item, path) for item in job.items],
         "bundle": _file(job.bundle, path) if job.bundle else None,
+        "from_watch": job.from_watch,
     }

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Annotated, Final
 from uuid import UUID
 
-from django.contrib.auth.models import AnonymousUser, User
+from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import get_script_prefix
@@ -20,6 +20,7 @@ from ninja import Header, Query, Router
 from ninja.errors import ValidationError
 
 from jobs.api import job_json
+from jobs.api.asking import CHANGES, ERRORS, EVERYWHERE, parsed_id, user_of
 from jobs.api.schemas import (
     ErrorBody,
     JobIn,
@@ -49,42 +50,19 @@ _KEPT_BYTES: Final = 8 * 1024 * 1024
 """Of the answers to polls that this process keeps, and of lines in them: some thirty jobs of twenty
 lines."""
 
-EVERYWHERE: Final = dict.fromkeys((401, 429, 500, 503), ErrorBody)
-"""Errors any call may be answered with."""
-ERRORS: Final = {404: ErrorBody, 422: ErrorBody, **EVERYWHERE}
-CHANGES: Final = {403: ErrorBody, 411: ErrorBody, **ERRORS}
-"""Answers of calls that change something, for which a read-only token is refused."""
-
 router = Router()
 _kept: Final = KeptAnswers(_KEPT_BYTES)
 
 
-def _user(request: HttpRequest) -> User:
-    if isinstance(request.user, AnonymousUser):  # the API's authentication puts a user there
-        raise Http404
-    return request.user
-
-
-def _parse_id(text: str) -> UUID:
-    """An id in its canonical spelling. Raises Http404 for any other text, as for an unknown id."""
-    try:
-        parsed = UUID(text)
-    except ValueError:
-        raise Http404 from None
-    if str(parsed) != text.lower():
-        raise Http404
-    return parsed
-
-
 def _owned_job(request: HttpRequest, job_id: str) -> Job:
-    job = Job.objects.visible_to(_user(request)).filter(pk=_parse_id(job_id)).first()
+    job = Job.objects.visible_to(user_of(request)).filter(pk=parsed_id(job_id)).first()
     if job is None:
         raise Http404
     return job
 
 
 def _snapshot(request: HttpRequest, job_id: UUID) -> Snapshot:
-    snapshot = load_snapshot(job_id, _user(request))
+    snapshot = load_snapshot(job_id, user_of(request))
     if snapshot is None:
         raise Http404
     return snapshot
@@ -167,7 +145,7 @@ def submit(
     """
     try:
         job = submission.submit(
-            _user(request),
+            user_of(request),
             body.all_lines(),
             note=body.note,
             options=body.options.options(),
@@ -199,7 +177,7 @@ def list_jobs(
     limit: Annotated[int, Query(ge=1, le=MAX_JOBS_PER_PAGE)] = JOBS_PER_PAGE,
 ) -> HttpResponse:
     """My jobs, newest first."""
-    user = _user(request)
+    user = user_of(request)
     jobs: QuerySet[Job] = Job.objects.visible_to(user)
     if state:
         jobs = lists.in_state(jobs, state)
@@ -221,13 +199,13 @@ def list_jobs(
 )
 def get_job(request: HttpRequest, job_id: str) -> HttpResponse:
     """One job. Send the last `ETag` as `If-None-Match`: 304 while nothing changed."""
-    user, parsed_id = _user(request), _parse_id(job_id)
-    taken = fingerprint.take(parsed_id, user)
+    user, key = user_of(request), parsed_id(job_id)
+    taken = fingerprint.take(key, user)
     if taken is None:
         raise Http404
     response: HttpResponse | None = get_conditional_response(request, etag=taken.etag)
     if response is None:
-        response = _json(_job_body(parsed_id, user, taken))
+        response = _json(_job_body(key, user, taken))
     response.headers["ETag"] = taken.etag
     return response
 
@@ -330,7 +308,7 @@ def file(
     """A file's bytes. Ranges, `HEAD` and `If-None-Match` work; 410 once it has been deleted, or
     when the disk has not kept it whole.
     """
-    return serving.file_response(request, _user(request), _parse_id(file_id), inline=inline)
+    return serving.file_response(request, user_of(request), parsed_id(file_id), inline=inline)
 
 
 # --- me -----------------------------------------------------------------------------------------
@@ -345,7 +323,7 @@ def file(
 )
 def me(request: HttpRequest) -> HttpResponse:
     """Who the token belongs to, their limits, and what they use of them."""
-    user = _user(request)
+    user = user_of(request)
     usage = quotas.usage(user)
     out = MeOut(
         user=UserOut(name=user.get_username()),

@@ -233,7 +233,7 @@ class ProgressOut(BaseModel):
 
 
 class JobOut(BaseModel):
-    """One submission and everything in it."""
+    """One submission and everything in it. from_watch: nobody sent it, a watch found it."""
 
     id: UUID
     state: ItemState
@@ -244,6 +244,7 @@ class JobOut(BaseModel):
     progress: ProgressOut
     items: list[ItemOut]
     bundle: FileOut | None
+    from_watch: bool
 
 
 class JobList(BaseModel):

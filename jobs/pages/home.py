@@ -25,7 +25,7 @@ from jobs.lines import read_lines
 from jobs.models import LINE_LENGTH, Audio, Prefer
 from jobs.pages.forms import PasteForm
 from jobs.pages.responses import uncached
-from jobs.queries import cards
+from jobs.queries import cards, uncollected
 from jobs.queries.cards import JobCard
 from jobs.queue import quotas, submission
 from jobs.queue.submission import NothingUnderstood
@@ -36,6 +36,8 @@ from stories.errors import InputError, StoriesError
 from stories.links import REFUSAL_WORDS
 
 RECENT_JOBS: Final = 6
+MOST_FOUND: Final = 5
+"""Lines of the strip with what watches found."""
 _JOBS_LOOKED_AT: Final = 18
 """Among how many of the last jobs the recent ones are chosen."""
 MAX_MARKED_LINES: Final = 20
@@ -113,8 +115,11 @@ def page(
     request: HttpRequest, form: PasteForm, problem: Problem | None = None, *, status: int = 200
 ) -> HttpResponse:
     """The page with the form as filled in, and what is wrong with what it sent."""
+    found = uncollected.of_owner(request.user.pk)
     context = {
         "form": form,
+        "found": found[:MOST_FOUND],
+        "more_found": len(found[MOST_FOUND:]),
         "problem": problem,
         "open_options": _has_options(form),
         "writer": _writer_signer().sign(str(request.user.pk)),

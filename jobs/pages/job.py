@@ -20,7 +20,7 @@ from django.views.decorators.http import require_safe
 
 from jobs.files import disk
 from jobs.models import Story
-from jobs.pages import contact_sheet, keeping, presenter, qr, saving
+from jobs.pages import contact_sheet, keeping, presenter, qr, saving, watching
 from jobs.pages.addresses import file_address
 from jobs.pages.folding import FEW_LINES
 from jobs.pages.packed import shareable
@@ -179,6 +179,7 @@ def _context(
         "save": saving.offer_of(page),
         "copies": json.dumps(copies) if (copies := saving.copies_of(page)) else "",
         "keep": keeping.offers(snapshot.present),
+        "watch_offers": watching.offers(request, snapshot),
         "sole": page.lines[0].item if len(page.lines) == 1 else None,
         "face": contact_sheet.row_of(page.lines[0]) if len(page.lines) == 1 else None,
     }

@@ -16,6 +16,7 @@ from jobs.pages import (
     share_target,
     viewer,
     views,
+    watching,
 )
 
 urlpatterns = [
@@ -25,6 +26,10 @@ urlpatterns = [
     path("feed/<str:secret>.atom", feed.feed, name="feed"),
     path("account/names/", naming.naming, name="naming"),
     path("account/library/", library.library_settings, name="library_settings"),
+    path("watching/", watching.watching, name="watching"),
+    path("watching/all/", watching.watching_all, name="watching_all"),
+    path("watching/<uuid:watch_id>/", watching.watch, name="watch"),
+    path("watching/<uuid:watch_id>/stop/", watching.watch_stop, name="watch_stop"),
     path("history/", history.history, name="history"),
     path("history/chosen/", history.chosen, name="history_chosen"),
     path("help/", help_page.help_page, name="help"),

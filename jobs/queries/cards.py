@@ -53,7 +53,7 @@ class JobCard:
     refetchable: lines of a settled job that may be fetched again as a new one.
     avatar: the address of the picture of the first author that has one, "" without. leaves_at: when
     the first of its stories that are still on TikTok leaves it, None without one. percent: how much
-    of an open job's work is done, 0 to 99; None once it is settled.
+    of an open job's work is done, 0 to 99; None once it is settled. from_watch: a watch found it.
     """
 
     id: uuid.UUID
@@ -76,6 +76,7 @@ class JobCard:
     avatar: str
     leaves_at: datetime | None
     percent: int | None
+    from_watch: bool = False
 
     @property
     def initial(self) -> str:
@@ -277,6 +278,7 @@ def _card(
         avatar=next(filter(None, (avatar_address(i.pk, i.picture_digest) for i in items)), ""),
         leaves_at=leaves_at,
         percent=None if settled else _percent(items, reports),
+        from_watch=job.from_watch,
     )
 
 

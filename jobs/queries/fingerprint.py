@@ -29,7 +29,7 @@ from jobs.queries import job_rows
 from jobs.queries.job_rows import User
 from jobs.states import OPEN, ItemState, job_state
 
-SHAPE: Final = 7
+SHAPE: Final = 8
 """Part of every entity tag. Raise it when pages or API show equal rows differently."""
 
 _JOB: Final = (*job_rows.JOB, "bundle_id", "selection_id")

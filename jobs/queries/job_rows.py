@@ -30,6 +30,7 @@ User = AbstractBaseUser | AnonymousUser
 FILE: Final = (
     "id", "role", "position", "name", "content_type", "size_bytes", "sha256", "width", "height",
     "duration_s", "has_audio", "checked", "labels", "created_at", "expires_at", "removed_at",
+    "collected_at",
 )  # fmt: skip
 """Columns of a file, wherever one is part of a row; `labels` as JSON text."""
 STORY: Final = (
@@ -45,7 +46,9 @@ LINE: Final = (
 """Columns of a line, which its job's id goes before and PICTURE after."""
 PICTURE: Final = "digest"
 """The column of an author's picture that is read with a line; the bytes never are."""
-JOB: Final = ("id", "note", "prefer", "posts", "audio", "created_at", "settled_at")
+JOB: Final = (
+    "id", "note", "prefer", "posts", "audio", "created_at", "settled_at", "from_watch",
+)  # fmt: skip
 PACKAGE: Final = ("id", "state", "error_code", "language")
 """Columns of a package, which those of its file come after."""
 PACKAGE_WIDTH: Final = len(PACKAGE) + len(FILE)

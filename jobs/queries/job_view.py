@@ -111,6 +111,7 @@ class FileView:
     removed_at: when it was deleted or expired; None while it can be downloaded.
     position: of its media within the story, from 1; 0 for files of no single media.
     labels: `hevc`, `no_sound`, …, and the role of files made from others.
+    collected_at: when its owner had it, where it is kept until then (jobs/files/collection.py).
     """
 
     id: UUID
@@ -129,6 +130,7 @@ class FileView:
     created_at: datetime
     expires_at: datetime
     removed_at: datetime | None
+    collected_at: datetime | None = None
 
     @property
     def present(self) -> bool:
@@ -313,6 +315,7 @@ class Snapshot:
     packed_percent: how much of it, 0 to 99, None until its worker has said so.
     queue_position: 1 = next; None once a line has started. A guess when several people wait.
     refused_until, refused_code: set while lines wait because TikTok turns this server away.
+    from_watch: nobody sent it; a watch found something new.
     etag: its fingerprint's (`jobs.queries.fingerprint`); "" in a list, as queue_position is None.
     """
 
@@ -335,6 +338,7 @@ class Snapshot:
     queue_position: int | None
     refused_until: datetime | None
     refused_code: str
+    from_watch: bool = False
     etag: str = ""
     packed_percent: int | None = None
 
@@ -342,6 +346,11 @@ class Snapshot:
     def settled(self) -> bool:
         """True when nothing but clocks will change by itself: polling can stop."""
         return self.state not in OPEN and not self.packing
+
+    @property
+    def waits_for_owner(self) -> bool:
+        """True while files are kept because their owner has not collected them."""
+        return self.from_watch and any(file.collected_at is None for file in self.present)
 
     @property
     def retryable(self) -> int:

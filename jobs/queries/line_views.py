@@ -76,7 +76,7 @@ def file_view(columns: Row, now: datetime) -> FileView:
     """A file as its `job_rows.FILE` columns have it; one past its time counts as removed."""
     (
         file_id, role_name, position, name, content_type, size_bytes, sha256, width, height,
-        duration_s, has_audio, checked, labels, created_at, expires_at, removed_at,
+        duration_s, has_audio, checked, labels, created_at, expires_at, removed_at, collected_at,
     ) = columns  # fmt: skip
     role = _ROLES[role_name]
     if removed_at is None and expires_at <= now:
@@ -98,6 +98,7 @@ def file_view(columns: Row, now: datetime) -> FileView:
         created_at=created_at,
         expires_at=expires_at,
         removed_at=removed_at,
+        collected_at=collected_at,
     )
 
 

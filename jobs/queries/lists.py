@@ -1,10 +1,10 @@
-"""Lists of jobs: filtered by state, and in pages with a cursor."""
+"""Lists of jobs, filtered by state; pages of any list with a cursor."""
 
 from __future__ import annotations
 
 import base64
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -42,18 +42,19 @@ def in_state(jobs: QuerySet[Job], state: ItemState) -> QuerySet[Job]:
     return uncancelled.filter(mixed)
 
 
-def page_of(jobs: QuerySet[Job], *, after: str | None, limit: int) -> tuple[list[UUID], str | None]:
+def page_of(rows: QuerySet[Any], *, after: str | None, limit: int) -> tuple[list[UUID], str | None]:
     """Ids of one page, newest first, and the cursor of the next page; None at the end.
 
-    after: the cursor of this page, None for the first. Raises ValueError for a malformed one.
+    rows: of jobs, or of another table with `id` and `created_at`. after: the cursor of this
+    page, None for the first. Raises ValueError for a malformed one.
     """
     if after:
         at, last_id = _read_cursor(after)
-        jobs = jobs.filter(Q(created_at__lt=at) | Q(created_at=at, pk__lt=last_id))
-    rows = list(jobs.order_by("-created_at", "-id").values_list("id", "created_at")[: limit + 1])
-    more = len(rows) > limit
-    ids = [job_id for job_id, _ in rows[:limit]]
-    return ids, _cursor(rows[limit - 1][1], ids[-1]) if more else None
+        rows = rows.filter(Q(created_at__lt=at) | Q(created_at=at, pk__lt=last_id))
+    found = list(rows.order_by("-created_at", "-id").values_list("id", "created_at")[: limit + 1])
+    more = len(found) > limit
+    ids = [row_id for row_id, _ in found[:limit]]
+    return ids, _cursor(found[limit - 1][1], ids[-1]) if more else None
 
 
 def _cursor(at: datetime, job_id: UUID) -> str:

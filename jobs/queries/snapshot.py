@@ -163,7 +163,9 @@ def _job(
     reports: Mapping[str, ItemProgress],
     now: datetime,
 ) -> Snapshot:
-    job_id, note, prefer, posts, audio, created_at, settled_at = row[: len(job_rows.JOB)]
+    (
+        job_id, note, prefer, posts, audio, created_at, settled_at, from_watch,
+    ) = row[: len(job_rows.JOB)]  # fmt: skip
     items = item_views(contents, reports, now)
     state = job_state(item.state for item in items)
     bundle, bundle_error, packing_bundle = _package(last_bundle or _NO_PACKAGE, now)
@@ -213,6 +215,7 @@ def _job(
         queue_position=None,
         refused_until=refused_until,
         refused_code=refused_code,
+        from_watch=from_watch,
     )
 
 

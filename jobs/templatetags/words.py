@@ -44,17 +44,20 @@ def _icon(name: str, static_url: str) -> SafeString:
 
 @register.simple_tag
 def when(moment: datetime | None, style: str = "day-time") -> SafeString:
-    """A <time> that a script rewrites in the reader's zone: day-time, time, day, near.
+    """A <time> that a script rewrites in the reader's zone: day-time, time, day, near, weekday.
 
     day-time: with the year where it is another one. near: the time alone when it is today; else
-    which day, as short as that can be said.
+    which day, as short as that can be said. weekday: as near, but the name of a day within the
+    week.
     """
     if moment is None:
         return SafeString("")
     if style == "day":
         text = formats.date_format(timezone.localtime(moment), pgettext("date format", "j F Y"))
-    elif style in {"time", "near"}:
-        text = _time(moment, near=style == "near")
+    elif style == "weekday" and _is_within_week(moment):
+        text = formats.date_format(timezone.localtime(moment), "l")
+    elif style in {"time", "near", "weekday"}:
+        text = _time(moment, near=style != "time")
     else:
         text = _day_time(moment)
     return format_html('<time datetime="{}" data-when="{}">{}</time>', iso(moment), style, text)
@@ -64,6 +67,11 @@ def when(moment: datetime | None, style: str = "day-time") -> SafeString:
 def spoken_time(moment: datetime) -> SafeString:
     """Attributes of what holds names for the ear with this time (`wording.time_of_day`)."""
     return format_html('data-spoken="{}" data-spoken-at="{}"', time_of_day(moment), iso(moment))
+
+
+def _is_within_week(moment: datetime) -> bool:
+    """Whether the name of its day says which it is, and neither "today" nor "tomorrow" does."""
+    return 1 < (timezone.localdate(moment) - timezone.localdate()).days < 7
 
 
 def _day_time(moment: datetime) -> str:

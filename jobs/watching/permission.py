@@ -26,6 +26,18 @@ def is_paused() -> bool:
     return WatchingPause.objects.exists()
 
 
+def pause() -> WatchingPause | None:
+    """Since when all watching rests; None while it does not."""
+    return WatchingPause.objects.first()
+
+
+def set_paused(*, paused: bool) -> bool:
+    """Have all watching rest, or go on; whether that changed anything."""
+    if paused:
+        return WatchingPause.objects.get_or_create(pk=WatchingPause.ONLY)[1]
+    return bool(WatchingPause.objects.all().delete()[0])
+
+
 def lookable() -> QuerySet[Watch]:
     """The watches that looks are made for: of people who may watch, while watching does not rest.
 

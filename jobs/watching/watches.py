@@ -185,6 +185,16 @@ def delete(watch: Watch) -> None:
         WatchedAccount.objects.filter(pk=account_id, watches=None).delete()
 
 
+def delete_all(owner_id: Any) -> int:
+    """Delete all of a person's watches; how many there were."""
+    with transaction.atomic():
+        own = Watch.objects.filter(owner_id=owner_id)
+        accounts = list(own.values_list("account_id", flat=True))
+        own.delete()
+        WatchedAccount.objects.filter(pk__in=accounts, watches=None).delete()
+    return len(accounts)
+
+
 def check(watch: Watch) -> None:
     """Have an account looked at now. Raises QuotaExceeded within `CHECK_EVERY` of the last time,
     WatchingOff where no look would be made; one that is paused or has ended is left as it is."""

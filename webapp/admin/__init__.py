@@ -10,7 +10,16 @@ from django.contrib.auth.models import Group, User
 from django.utils.translation import gettext_lazy as _
 
 from accounts import signin
-from webapp.admin import backups, notices, people, problems, protocol, system, ways
+from webapp.admin import (
+    backups,
+    notices,
+    people,
+    problems,
+    protocol,
+    system,
+    watching,
+    ways,
+)
 from webapp.admin.person import PersonAdmin
 
 __all__ = [
@@ -21,6 +30,7 @@ __all__ = [
     "problems",
     "protocol",
     "system",
+    "watching",
     "ways",
 ]
 

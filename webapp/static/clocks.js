@@ -42,6 +42,14 @@
       return days ? `${relative.format(days, "day")} ${time}` : time;
     },
   };
+  // As near, but the name of a day within the week.
+  const weekday = dateFormat({ weekday: "long" });
+  styles.weekday = {
+    format: (moment) => {
+      const days = dayOf(moment) - dayOf(new Date());
+      return days > 1 && days < 7 ? weekday.format(moment) : styles.near.format(moment);
+    },
+  };
   const SOON_S = 30 * 60;
   const LAST_S = 5 * 60;
   // A story's last day, and where its ring turns amber and red; the same as in templatetags/rings.py.

@@ -85,7 +85,7 @@ def test_the_shape_of_a_job(alice: Script) -> None:
     seen = alice.call("GET", f"/jobs/{job.pk}").json()
     assert list(seen) == [
         "id", "state", "note", "created_at", "settled_at", "files_expire_at", "progress",
-        "items", "bundle",
+        "items", "bundle", "from_watch",
     ]  # fmt: skip
     assert list(seen["progress"]) == [
         "phase", "files_done", "files_total", "bytes_done", "bytes_total", "eta_s"

@@ -68,8 +68,8 @@ def test_home_takes_as_many_queries_for_six_jobs_as_for_one(
     for _ in range(6):
         saved(alice)
     # Session and user; jobs, items, files and clocks of the cards; what is already here; four for
-    # quotas.
-    with django_assert_max_num_queries(11):
+    # quotas; what watches found.
+    with django_assert_max_num_queries(12):
         client.get("/")
 
 

@@ -1,0 +1,66 @@
+// The page of watched accounts: what a look is waited for is asked about until it has ended. Only
+// what a look changes is replaced, so nobody loses what they are typing.
+"use strict";
+
+(() => {
+  const EVERY_MS = 3000;
+  const LATER_MS = 20000;
+  const page = document.querySelector("[data-watching]");
+  if (!page) return;
+  let timer = 0;
+
+  // Times in the page are in the reader's zone, those that come are not yet: words alone tell.
+  const bare = (node) => {
+    const copy = node.cloneNode(true);
+    for (const time of copy.querySelectorAll("time")) time.replaceChildren();
+    for (const time of copy.querySelectorAll("[title]")) time.removeAttribute("title");
+    return copy.innerHTML;
+  };
+
+  const show = (fresh) => {
+    for (const part of page.querySelectorAll("[data-live]")) {
+      const next = fresh.getElementById(part.id);
+      if (!next) continue; // it became part of another watch: the next visit shows that
+      if (bare(next) === bare(part)) continue;
+      const row = next.closest(".watch");
+      part.closest(".watch").className = row.className;
+      const words = part.querySelector(".words");
+      const focused = part.contains(document.activeElement) ? document.activeElement : null;
+      const place = focused && (focused.value || focused.getAttribute("href"));
+      const came = document.importNode(next, true);
+      // The element that is listened to stays, so that a screen reader says what is new in it.
+      const spoken = came.querySelector(".words");
+      if (words && spoken) {
+        words.replaceChildren(...spoken.childNodes);
+        spoken.replaceWith(words);
+      }
+      part.replaceChildren(...came.childNodes);
+      if (place) {
+        const again = [...part.querySelectorAll("button, a")].find(
+          (node) => (node.value || node.getAttribute("href")) === place,
+        );
+        if (again) again.focus();
+      }
+    }
+    document.dispatchEvent(new Event("storykeep:fresh"));
+  };
+
+  const look = async () => {
+    if (document.hidden) {
+      timer = setTimeout(look, EVERY_MS);
+      return;
+    }
+    const { outcome, body } = await window.storykeep.ask(location.pathname, { page: true });
+    if (outcome === "signed-out" || outcome === "gone") return;
+    let busy = true;
+    if (outcome === "ok" && body) {
+      const fresh = new DOMParser().parseFromString(await new Blob(body).text(), "text/html");
+      show(fresh);
+      busy = Boolean(fresh.querySelector("[data-busy]"));
+    }
+    if (busy) timer = setTimeout(look, outcome === "ok" ? EVERY_MS : LATER_MS);
+  };
+
+  if (page.hasAttribute("data-busy")) timer = setTimeout(look, EVERY_MS);
+  window.addEventListener("pagehide", () => clearTimeout(timer));
+})();
