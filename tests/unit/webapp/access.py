@@ -33,7 +33,7 @@ from accounts import invitations, signin, tokens
 from accounts.models import ApiToken, Invitation, Scope
 from jobs.files import store
 from jobs.files.workspace import Workspace
-from jobs.models import AuthorPicture, Package
+from jobs.models import AuthorPicture, Package, Watch, WatchedAccount
 from jobs.pages import share_target
 from jobs.states import ItemState
 from notices.kinds import Way
@@ -46,6 +46,7 @@ OTHER_METHODS: Final = ("PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 """What the method `*` of the table stands for, where they have no row of their own."""
 
 API: Final = "api/v1/"
+DAY: Final = timedelta(days=1)
 PEOPLE: Final = ("anonymous", "member", "owner", "staff", "admin")
 """The columns of the pages."""
 TOKENS: Final = ("none", "expired", "blocked", "read", "write", "foreign")
@@ -161,6 +162,10 @@ class Scenery:
         self.address = EmailAddress.objects.create(
             user=self.alice, email="alice@example.org", verified=True, primary=True
         )
+        account = WatchedAccount.objects.create(name="wanda", tiktok_id="1")
+        self.watch = Watch.objects.create(
+            owner=self.alice, account=account, every_s=21600, renew_by=timezone.now() + DAY
+        )
         AuthorPicture.objects.create(item=self.item, digest="d", picture=b"\xff\xd8")
         self.channel = Channel.objects.create(name="Family", address="sealed", scheme="ntfy")
         self.delivery = Delivery.objects.create(owner=self.alice, batch=self.job.pk, way=Way.PUSH)
@@ -187,6 +192,7 @@ class Scenery:
                 self.story._meta.model._base_manager.filter(owner=self.alice),
                 self.file._meta.model._base_manager.filter(owner=self.alice),
                 Package._base_manager.filter(owner=self.alice),
+                Watch.objects.filter(owner=self.alice),
                 ApiToken.objects.filter(owner=self.alice).defer("last_used_at"),
                 User.objects.exclude(pk=self.bob.pk).defer("last_login"),
                 EmailAddress.objects.all(),
@@ -211,6 +217,7 @@ class Scenery:
             "file_id": self.file.pk,
             "name": self.file.name,
             "package_id": self.package.pk,
+            "watch_id": self.watch.pk,
             "token_id": ApiToken.objects.filter(owner=self.alice).latest("pk").pk,
             "invitation_id": self.invitation.pk,
             "session_id": self.device.pk,
@@ -237,6 +244,7 @@ class Scenery:
             "story": self.story,
             "artifact": self.file,
             "package": self.package,
+            "watch": self.watch,
         }
         return {
             "admin/system/ways/": {"name": "browser"},
@@ -266,6 +274,7 @@ class Scenery:
                 "job": ("purge_jobs", self.job),
                 "item": ("purge_items", self.item),
                 "artifact": ("purge_files", self.file),
+                "watch": ("pause", self.watch),
                 "user": ("block", self.alice),
             }.get(table[1], ("", self.job))
             return {"action": action, "_selected_action": str(row.pk), "confirmed": "yes"}
@@ -283,6 +292,9 @@ FORMS: Final[dict[str, dict[str, object]]] = {
     "account/tokens/": {"name": "n", "scope": "write", "days": "30"},
     "account/invitations/": {"role": "admin", "days": "7"},
     "jobs/<uuid:job_id>/extend/": {"hours": "8"},
+    "watching/": {"line": "@nora"},
+    "watching/<uuid:watch_id>/": {"what": "pause"},
+    "admin/watching/": {"pause": "1"},
     "admin/diagnosis/": {"name": "not a name!"},
     "admin/system/backup/done/": {},
     "admin/system/ways/<slug:name>/switch/": {"off": "1"},
@@ -290,6 +302,9 @@ FORMS: Final[dict[str, dict[str, object]]] = {
     "password/": {"email": "nobody@example.org"},
 }
 """Forms by route."""
+
+BODIES: Final = {"jobs": '{"lines": ["@nora"]}', "watches": '{"name": "nora"}'}
+"""What is sent to calls of the API, by route."""
 
 
 def _session(user: User) -> str:
@@ -371,7 +386,7 @@ class Asker:
         if method in {"GET", "HEAD"}:
             return client.generic(method, address, headers=headers)
         if route.startswith(API):
-            body = '{"lines": ["@nora"]}' if route.endswith("jobs") else "{}"
+            body = BODIES.get(route.removeprefix(API), "{}")
             return client.generic(method, address, body, "application/json", headers=headers)
         if method == "POST":
             return client.post(address, self.scenery.form(route), headers=headers)

@@ -66,6 +66,7 @@ def _all_pages_are_there(monkeypatch: pytest.MonkeyPatch, set_env: Callable[...,
     known = discovery.Discovery(provider.issuer, lambda _url: provider.document())
     monkeypatch.setattr(discovery, "_current", known)
     set_env(**settings_for(provider.issuer, public_url=None))
+    set_env(watches="members")
     set_env(email_url=SecretStr("smtp://localhost"), email_from="a@example.org")
     set_env(push_contact="a@example.org")
     monkeypatch.setattr(broker, "send", lambda *_: True)
