@@ -192,7 +192,9 @@ class ReadOnlyAdmin(ConfirmedActionsAdmin):
         words = search_term.replace("\0", " ")
         if not words.strip():
             return queryset, False
-        targets = [*masking.MASKED_FIELDS.get(self.model, ()), *self.related_target_fields]
+        masked = masking.MASKED_FIELDS.get(self.model, ())
+        own = [name for name in masked if not self.opts.get_field(name).is_relation]
+        targets = [*own, *self.related_target_fields]
         # Apart from the rest: a search in the tables it belongs to may find a row several times.
         found = super().get_queryset(request).filter(containing(targets, words))
         if not masking.targets_shown():
