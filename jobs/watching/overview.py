@@ -37,9 +37,10 @@ class Find:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayView:
-    """A day of the strip. covered: None before the watch began. holes: the gaps that touch it."""
+    """A day of the strip, up to `ends_at`. covered: None before the watch began. holes: the gaps
+    that touch it."""
 
-    begins_at: datetime
+    ends_at: datetime
     covered: bool | None
     holes: Sequence[Gap]
 
@@ -197,7 +198,7 @@ def _view(watch: Watch, find: Find | None, now: datetime) -> WatchView:
     gaps = gaps_of(watch, now)
     days = [
         DayView(
-            begins_at=day.begins_at,
+            ends_at=day.begins_at + timedelta(days=1),
             covered=day.covered,
             holes=[gap for gap in gaps if _touches(gap, day.begins_at)]
             if day.covered is False

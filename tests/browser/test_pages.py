@@ -17,6 +17,7 @@ from tests.browser.test_main_path import paste, settle, until
 PLACES = (
     "/",
     "/history/",
+    "/watching/",
     "/help/",
     "/account/",
     "/account/password/",

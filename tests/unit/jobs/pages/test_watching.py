@@ -62,7 +62,7 @@ def test_an_account_is_watched_by_its_name_or_a_link(client: Client, alice: User
     page = shown(client.get(URL))
     assert "Looking at <bdi>@nora</bdi> …" in page
     assert "data-busy" in page
-    assert '<meta http-equiv="refresh"' in page
+    assert '<meta http-equiv="refresh" content="5; url=/watching/">' in page
     assert "1 account = 8 looks a day" in page
 
 
