@@ -43,6 +43,7 @@ from tests.browser import (  # noqa: E402
     rare_shots,
     readme_shots,
     scenes,
+    watch_shots,
 )
 
 CHROMIUM = "/usr/bin/chromium"
@@ -185,6 +186,7 @@ def _shoot_all(page: Page, tail: str, jobs: dict[str, Job], names: list[str]) ->
     shoot("account-password", "/account/password/", full=False)
     account_shots.inside(page, tail, shoot, _take)
     provider_shots.inside(page, shoot)
+    watch_shots.inside(shoot)
     shoot("clean", f"/jobs/{jobs['done'].pk}/clean/", full=False)
     shoot("forget", f"/jobs/{jobs['done'].pk}/forget/", full=False)
     shoot("404", "/nothing/", full=False)
@@ -278,8 +280,10 @@ def filled_site() -> Iterator[tuple[str, dict[str, Job]]]:
         # An address a phone understands, for the pages that show one.
         public = {"public_url": "https://keep.example"}
         settings.STORYKEEP = settings.STORYKEEP.model_copy(update=public)
+        settings.STORYKEEP = settings.STORYKEEP.model_copy(update={"watches": "members"})
         settings.ACCOUNT_RATE_LIMITS = False  # these pictures sign in more often than people do
         account_shots.prepare(alice)
+        watch_shots.prepare(alice)
         made = scenes.SCENES | job_scenes.SCENES
         jobs = {name: make(alice) for name, make in made.items()}
         _pretend_to_work()
