@@ -34,4 +34,5 @@ def _limits() -> dict[str, Any]:
         "ttl_max": env.artifact_ttl_max,
         "retention": env.job_retention,
         "limit": env.batch_max,
+        "watch_keep": env.watch_keep,
     }

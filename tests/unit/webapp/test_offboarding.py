@@ -15,16 +15,18 @@ from django.utils import timezone
 
 from accounts import invitations, people, tokens
 from accounts.models import ApiToken, Invitation
-from jobs.models import Artifact, Item, Job
+from jobs.models import Artifact, Item, Job, Watch, WatchedAccount
 from jobs.queue import erasure
 from jobs.queue.erasure import Belongings
 from jobs.states import ItemState
+from jobs.watching import permission
 from notices import outbox, planning, webhooks
 from notices.kinds import Kind
 from notices.models import Delivery, Message, Preference, PushSubscription, Webhook
 from notices.outbox import News
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
 from tests.unit.notices.receiving import Browser
+from tests.watched import make_watch
 from webapp import offboarding
 
 pytestmark = pytest.mark.django_db
@@ -164,3 +166,27 @@ def test_who_leaves_is_told_nothing_any_more(
     leave(alice)
     for model in (PushSubscription, Webhook, Preference, Message, Delivery):
         assert set(model._default_manager.values_list("owner", flat=True)) == {bob.pk}, model
+
+
+def test_their_watches_go_with_their_data_and_nobody_elses() -> None:
+    bob, eve = make_user("bob"), make_user("eve")
+    make_watch(bob, "shared")
+    make_watch(bob, "alone")
+    others = make_watch(eve, "shared")
+    assert offboarding.deletion_preview(bob).watches == 2
+    offboarding.delete_data(bob)
+    assert Watch.objects.get() == others
+    assert WatchedAccount.objects.get().name == "shared"
+    offboarding.delete_user(eve)
+    assert not Watch.objects.exists()
+    assert not WatchedAccount.objects.exists()
+
+
+def test_who_is_blocked_is_not_looked_for_until_they_are_back() -> None:
+    eve = make_user("eve", is_staff=True)
+    make_watch(eve)
+    assert permission.lookable().count() == 1
+    offboarding.block(eve)
+    assert permission.lookable().count() == 0
+    people.unblock(eve)
+    assert permission.lookable().count() == 1

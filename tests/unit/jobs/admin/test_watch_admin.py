@@ -14,7 +14,7 @@ from jobs.models import Watch, WatchGap, WatchState
 from tests.factories import make_user
 from tests.unit.jobs.admin.browse import choose_action, run_action
 from tests.unit.jobs.pages.pages import shown
-from tests.watched import DAY, HOUR, make_watch
+from tests.watched import DAY, HOUR, make_find, make_watch
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/jobs/watch/"
@@ -88,6 +88,12 @@ def test_no_filter_and_no_order_answers_a_guess(browser: Client, watch: Watch, q
     if right.status_code == 200:
         page = shown(right)
         assert page.index(str(other.pk)[:8]) < page.index(str(watch.pk)[:8])
+
+
+def test_no_filter_of_lines_tells_what_a_look_found(browser: Client) -> None:
+    job = make_find(make_user("alice"))
+    assert job.items.get().only_ids
+    assert browser.get("/admin/jobs/item/?only_ids__contains=74").status_code != 200
 
 
 def test_a_search_by_name_finds_ones_own_alone_without_the_right_to_reveal(watch: Watch) -> None:

@@ -40,6 +40,7 @@ def test_who_may_not_watch_finds_no_page_and_no_link(
     job = make_job(alice, settled_at=timezone.now())
     make_item(job, name="nora", state=ItemState.EMPTY)
     set_env(watches=watches)
+    assert "20 hours" not in shown(client.get("/help/"))
     for address in ("/", f"/jobs/{job.pk}/", "/history/", "/help/", "/account/"):
         assert URL not in shown(client.get(address)), address
     assert client.get(URL).status_code == 404
@@ -52,6 +53,7 @@ def test_an_admin_may_where_only_admins_do(client: Client, set_env: Callable[...
     client.force_login(make_user("boss", is_staff=True))
     assert 'href="/watching/"' in shown(client.get("/"))
     assert client.get(URL).status_code == 200
+    assert "at most 20 hours after" in shown(client.get("/help/"))
 
 
 def test_an_account_is_watched_by_its_name_or_a_link(client: Client, alice: User) -> None:

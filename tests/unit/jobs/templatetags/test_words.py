@@ -31,6 +31,17 @@ def test_near_times_tell_the_day_unless_it_is_today() -> None:
     assert f">{wording.absolute(now - 2 * day)}<" in words.when(now - 2 * day, "near")
 
 
+def test_a_day_within_the_week_is_told_by_its_name() -> None:
+    now = timezone.now().astimezone(UTC)
+    day = timedelta(days=1)
+    for days in (2, 6):
+        assert f">{now + days * day:%A}<" in words.when(now + days * day, "weekday")
+    for days in (-2, -1, 0, 1, 7):
+        moment = now + days * day
+        near = words.when(moment, "near").replace('"near"', '"weekday"')
+        assert words.when(moment, "weekday") == near
+
+
 def test_a_time_of_another_year_names_it() -> None:
     now = timezone.now()
     long_ago = now.replace(year=now.year - 2, month=3, day=4, hour=12, minute=0)
