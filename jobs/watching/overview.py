@@ -121,9 +121,18 @@ class InstanceNumbers:
 
 
 def of_owner(owner_id: Any, now: datetime | None = None) -> list[WatchView]:
-    """A person's watches, newest first; three queries, and one where something was found."""
+    """A person's watches, newest first; three queries, and one where something was found.
+
+    One that has ended is left out where the account of that name is watched anew.
+    """
     now = now or timezone.now()
     watches = list(_with_all(Watch.objects.filter(owner_id=owner_id)).order_by("-created_at", "pk"))
+    anew = {watch.account.name for watch in watches if watch.state != WatchState.ENDED}
+    watches = [
+        watch
+        for watch in watches
+        if watch.state != WatchState.ENDED or watch.account.name not in anew
+    ]
     finds = _finds(watches)
     return [_view(watch, finds.get(watch.pk), now) for watch in watches]
 

@@ -17,10 +17,11 @@
     return copy.innerHTML;
   };
 
+  // False where a watch is gone: it was stopped elsewhere, or is one that was there before.
   const show = (fresh) => {
     for (const part of page.querySelectorAll("[data-live]")) {
       const next = fresh.getElementById(part.id);
-      if (!next) continue; // it became part of another watch: the next visit shows that
+      if (!next) return false;
       if (bare(next) === bare(part)) continue;
       const row = next.closest(".watch");
       part.closest(".watch").className = row.className;
@@ -43,6 +44,7 @@
       }
     }
     document.dispatchEvent(new Event("storykeep:fresh"));
+    return true;
   };
 
   const look = async () => {
@@ -55,7 +57,10 @@
     let busy = true;
     if (outcome === "ok" && body) {
       const fresh = new DOMParser().parseFromString(await new Blob(body).text(), "text/html");
-      show(fresh);
+      if (!show(fresh)) {
+        location.reload();
+        return;
+      }
       busy = Boolean(fresh.querySelector("[data-busy]"));
     }
     if (busy) timer = setTimeout(look, outcome === "ok" ? EVERY_MS : LATER_MS);

@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from jobs.models import Watch, WatchGap, WatchState
+from jobs.models import Watch, WatchedAccount, WatchGap, WatchState
 from jobs.watching import overview
 from jobs.watching.coverage import Gap
 from jobs.watching.overview import InstanceNumbers, WatchView
@@ -86,6 +86,16 @@ def test_one_that_never_began_was_refused(alice: User) -> None:
     watch = make_watch(alice, state=WatchState.ENDED, next_at=None)
     assert (view(watch).ended, view(watch).refused) == (True, False)
     assert view(watch, covered_until=None).refused
+
+
+def test_one_that_has_ended_is_left_out_while_it_is_watched_anew(alice: User) -> None:
+    ended = make_watch(alice, state=WatchState.ENDED, next_at=None)
+    assert [view.watch for view in overview.of_owner(alice.pk)] == [ended]
+    account = WatchedAccount.objects.create(name="nora")
+    anew = Watch.objects.create(
+        owner=alice, account=account, every_s=21600, renew_by=timezone.now() + DAY
+    )
+    assert [view.watch for view in overview.of_owner(alice.pk)] == [anew]
 
 
 def test_ended_watches_do_not_count(alice: User) -> None:
