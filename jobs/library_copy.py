@@ -52,7 +52,7 @@ class LibraryChoice(models.Model):
     """How a member wants things kept; without a row, nothing is.
 
     folder: name of the member's folder in the library, once there is one; it stays when they are
-    renamed. immich_key: encrypted (jobs/library/sealing.py); "" without one. album: name of the
+    renamed. immich_key: encrypted (notices/sealing.py); "" without one. album: name of the
     album at Immich; "" for none. album_id: Immich's id of it, once found. immich_error: why Immich
     took nothing the last time; "" when it did.
     """

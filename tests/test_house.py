@@ -53,7 +53,6 @@ ONLY_IN = {
     "apprise": ("notices/apprise_child.py",),
     "webpush": ("notices/push_message.py",),
     "cryptography": (
-        "jobs/library/sealing.py",
         "notices/push_message.py",
         "notices/sealing.py",
         "notices/vapid.py",

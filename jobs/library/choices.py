@@ -9,13 +9,19 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 
 from jobs.files import library_folder, names
-from jobs.library import layout, sealing
+from jobs.library import layout
 from jobs.models import LibraryChoice, LibraryCopy, LibraryMode, SendState
 from jobs.text import clean_text
+from notices.sealing import seal
 
 ALBUM_LENGTH: Final = 100
 KEY_LENGTH: Final = 200
 _KEY: Final = re.compile(r"[\x21-\x7e]{8,200}")
+
+
+def immich_use(owner_id: int) -> str:
+    """What a member's stored key is sealed for: it can be read for that member alone."""
+    return f"immich {owner_id}"
 
 
 class KeyRefused(Exception):
@@ -57,7 +63,7 @@ def set_key(owner_id: int, key: str) -> None:
     key = key.strip()
     if not _KEY.fullmatch(key):
         raise KeyRefused
-    sealed = sealing.seal(key, owner_id)
+    sealed = seal(key, immich_use(owner_id))
     LibraryChoice.objects.update_or_create(
         owner_id=owner_id,
         defaults={"immich_key": sealed, "immich_error": "", "album_id": ""},

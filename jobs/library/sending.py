@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from jobs.files import library_folder
 from jobs.files.stores import length
-from jobs.library import immich, layout, sealing, turns
+from jobs.library import choices, immich, layout, turns
 from jobs.library.immich import (
     Immich,
     ImmichError,
@@ -26,6 +26,7 @@ from jobs.library.immich import (
 )
 from jobs.models import CopyRole, CopyState, LibraryChoice, LibraryCopy, SendState
 from jobs.queue.shutdown import ShutdownRequested
+from notices.sealing import Unreadable, unseal
 
 logger = logging.getLogger(__name__)
 
@@ -71,13 +72,13 @@ def send_next(now: datetime | None = None) -> bool:
     choice = LibraryChoice.objects.get(owner_id=row.owner_id)
     mine = LibraryCopy.objects.filter(pk=row.pk)
     try:
-        key = sealing.open_sealed(choice.immich_key, choice.owner_id)
+        key = unseal(choice.immich_key, choices.immich_use(choice.owner_id))
         with immich.connected(key) as server:
             _send(row, choice, server)
     except ShutdownRequested:
         mine.update(send_not_before=None)
         raise
-    except (KeyNotTaken, sealing.Unreadable) as error:
+    except (KeyNotTaken, Unreadable) as error:
         code = error.code if isinstance(error, KeyNotTaken) else "key_unreadable"
         _pause_owner(choice, code, now)
     except Unreachable as error:

@@ -16,6 +16,14 @@ def test_what_was_sealed_is_read_and_cannot_be_read_off() -> None:
     assert seal("a") != seal("a")
 
 
+def test_it_is_of_no_use_for_anything_else() -> None:
+    sealed = seal("hush", "immich 1")
+    assert unseal(sealed, "immich 1") == "hush"
+    for other in ("immich 2", ""):
+        with pytest.raises(Unreadable):
+            unseal(sealed, other)
+
+
 def test_with_another_secret_key_it_is_lost(settings: Any) -> None:
     sealed = seal("hush")
     settings.SECRET_KEY = "another key, of more than thirty-two characters"

@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from jobs.library import choices, sealing
+from jobs.library import choices
 from jobs.library.choices import KeyRefused
 from jobs.models import LibraryChoice, LibraryCopy, LibraryMode, SendState
+from notices.sealing import unseal
 from tests.factories import make_user
 
 pytestmark = pytest.mark.django_db
@@ -52,7 +53,7 @@ def test_a_key_is_stored_encrypted() -> None:
     choices.set_key(alice.pk, "  0123456789abcdef  ")
     stored = LibraryChoice.objects.get().immich_key
     assert "0123456789" not in stored
-    assert sealing.open_sealed(stored, alice.pk) == "0123456789abcdef"
+    assert unseal(stored, choices.immich_use(alice.pk)) == "0123456789abcdef"
 
 
 @pytest.mark.parametrize(
