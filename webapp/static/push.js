@@ -1,5 +1,5 @@
-// Push messages to this device: asked for in a tap, never by itself. A browser that has a subscription
-// which the server lost, or one made for another key, is brought in line without asking again.
+// Push messages to this device: asked for in a tap, never by itself, also where the browser has said yes
+// before: somebody else may have signed in since.
 "use strict";
 
 (() => {
@@ -28,7 +28,12 @@
     return bytes.length === key.length && bytes.every((byte, place) => byte === key[place]);
   };
 
-  const manager = async () => (await navigator.serviceWorker.ready).pushManager;
+  // Where no service worker may be, as in private windows, it is never ready.
+  const PATIENCE_MS = 10000;
+  const manager = async () => {
+    const late = new Promise((_, reject) => setTimeout(reject, PATIENCE_MS, new Error("late")));
+    return (await Promise.race([navigator.serviceWorker.ready, late])).pushManager;
+  };
 
   const tell = async (subscription) => {
     const { outcome } = await storykeep.ask(box.dataset.push, {
@@ -71,14 +76,12 @@
       show("denied");
       return;
     }
+    show("on");
+    if (Notification.permission !== "granted" || box.dataset.pushHere === undefined) return;
     const known = await (await manager()).getSubscription();
-    if (known && isOurs(known) && Notification.permission === "granted" && box.dataset.pushHere !== undefined) {
-      show("is-on");
-    } else {
-      show("on");
-    }
+    if (known && isOurs(known)) show("is-on");
   };
 
   part("on").addEventListener("click", turnOn);
-  look().catch(() => show("on"));
+  look().catch(() => {}); // it can be turned on all the same
 })();

@@ -10,6 +10,7 @@ import pytest
 from django.conf import settings
 from pydantic import SecretStr
 
+from notices import vapid
 from webapp.backups import keys
 
 
@@ -63,3 +64,13 @@ def test_a_setting_stands_above_them(set_env: Callable[..., None]) -> None:
     with keys.ready({"secret-key": "n" * 50}) as put:
         put()
     assert before == settings.SECRET_KEY
+
+
+def test_devices_that_take_push_messages_do_so_after_a_restore(folder: Path) -> None:
+    made = vapid.find_or_make()
+    kept = keys.in_force()
+    (folder / "push-key").unlink()
+    with keys.ready(kept) as put:
+        put()
+    assert vapid.find() == made
+    assert (folder / "push-key").stat().st_mode & 0o777 == 0o600
