@@ -8,6 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
+
+from notices.delivering import Outside
+from tests.factories import make_user
+from tests.unit.notices.receiving import Browser, Network
 
 NOON = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
 
@@ -44,3 +49,25 @@ def _folder(tmp_path: Path, set_env: Callable[..., None]) -> None:
 def facts() -> dict[str, Any]:
     """Of five saved files."""
     return {"count": 5, "authors": ["cats"], "failed": 0}
+
+
+@pytest.fixture
+def alice() -> User:
+    return make_user("alice")
+
+
+@pytest.fixture
+def browser(alice: User) -> Browser:
+    browser = Browser()
+    browser.subscribe(alice)
+    return browser
+
+
+@pytest.fixture
+def network() -> Network:
+    return Network()
+
+
+@pytest.fixture
+def outside(network: Network) -> Outside:
+    return Outside(post=network.post, contact="me@example.org", base="https://stories.example.org/")

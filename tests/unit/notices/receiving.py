@@ -9,7 +9,9 @@ from __future__ import annotations
 import hmac
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
@@ -18,8 +20,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.contrib.auth.models import User
 
-from notices import subscriptions, vapid
-from notices.models import Preference, PushSubscription
+from notices import outbox, planning, subscriptions, vapid
+from notices.kinds import Kind
+from notices.models import Delivery, Preference, PushSubscription
+from notices.outbox import News
 from notices.wire import Answer, Request
 
 
@@ -117,3 +121,29 @@ class Network:
         if isinstance(answer, Exception):
             raise answer
         return Answer(status=answer, retry_after_s=self.retry_after_s)
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+def tell(owner: User, clock: Callable[[], datetime], key: str = "job:1") -> None:
+    """A job of theirs settled, and what there is to tell was put together."""
+    outbox.add(
+        News(
+            owner_id=owner.pk,
+            kind=Kind.SAVED,
+            key=key,
+            facts={"count": 5, "authors": ["cats"], "failed": 0},
+            path="jobs/1/",
+            topic="a" * 32,
+            kept_until=clock() + timedelta(hours=2),
+        )
+    )
+    planning.plan(clock())
+
+
+def ended() -> tuple[str, str]:
+    """State and reason of the only delivery."""
+    row = Delivery.objects.get()
+    return row.state, row.reason

@@ -2,70 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 
-from notices import channels, delivering, outbox, planning, vapid, webhooks
+from notices import delivering, outbox, planning, vapid, webhooks
 from notices.delivering import LEASE, Outside, deliver
 from notices.kinds import DeliveryState, Kind, Reason, Way
-from notices.models import Channel, Delivery, Message, Preference, PushSubscription, Webhook
+from notices.models import Delivery, Message, Preference, PushSubscription
 from notices.outbox import News
-from notices.sealing import seal
 from notices.wire import NotSent
-from notices.wording import Text
 from tests.factories import make_user
 from tests.unit.notices.conftest import NOON, Clock
-from tests.unit.notices.receiving import Browser, Network
+from tests.unit.notices.receiving import Browser, Killed, Network, ended, tell
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def alice() -> User:
-    return make_user("alice")
-
-
-@pytest.fixture
-def browser(alice: User) -> Browser:
-    browser = Browser()
-    browser.subscribe(alice)
-    return browser
-
-
-@pytest.fixture
-def network() -> Network:
-    return Network()
-
-
-@pytest.fixture
-def outside(network: Network) -> Outside:
-    return Outside(post=network.post, contact="me@example.org", base="https://stories.example.org/")
-
-
-def tell(owner: User, clock: Clock, key: str = "job:1") -> None:
-    """A job of theirs settled, and what there is to tell was put together."""
-    outbox.add(
-        News(
-            owner_id=owner.pk,
-            kind=Kind.SAVED,
-            key=key,
-            facts={"count": 5, "authors": ["cats"], "failed": 0},
-            path="jobs/1/",
-            topic="a" * 32,
-            kept_until=clock() + timedelta(hours=2),
-        )
-    )
-    planning.plan(clock())
-
-
-def ended() -> tuple[str, str]:
-    row = Delivery.objects.get()
-    return row.state, row.reason
 
 
 def test_a_push_message_says_it_all_and_replaces_an_older_one(
@@ -203,10 +157,6 @@ def test_while_one_sends_another_does_not(
     assert sent == [0]
 
 
-class Killed(BaseException):
-    """The process ends here."""
-
-
 @pytest.mark.parametrize("way", [Way.PUSH, Way.WEBHOOK])
 def test_after_a_crash_between_sending_and_noting_it_comes_again_as_the_same(
     alice: User, clock: Clock, outside: Outside, network: Network, way: Way
@@ -263,138 +213,6 @@ def test_a_bug_in_one_message_holds_up_no_other(
     waiting = Delivery.objects.get(state=DeliveryState.WAITING)
     assert (waiting.owner, waiting.reason) == (alice, Reason.FAULT)
     assert "crashed" in caplog.text
-
-
-@pytest.fixture
-def channel(alice: User) -> Channel:
-    row = Channel.objects.create(
-        name="Family", address=seal("json://user:hush@127.0.0.1/{user}"), scheme="json"
-    )
-    Preference.objects.create(owner=alice, channel=row)
-    return row
-
-
-@pytest.fixture
-def said(monkeypatch: pytest.MonkeyPatch) -> list[Text]:
-    """What channels were handed."""
-    texts: list[Text] = []
-    monkeypatch.setattr(channels, "send", lambda channel, text, *, user: texts.append(text))
-    return texts
-
-
-def test_a_channel_is_told_without_names_and_with_a_link(
-    alice: User, channel: Channel, clock: Clock, outside: Outside, said: list[Text]
-) -> None:
-    tell(alice, clock)
-    assert deliver(outside, clock) == 1
-    assert said == [
-        Text(
-            title="5 files saved",
-            body="Kept until 14:00.\nhttps://stories.example.org/jobs/1/",
-        )
-    ]
-
-
-def test_with_names_where_the_member_wants_them(
-    alice: User, channel: Channel, clock: Clock, outside: Outside, said: list[Text]
-) -> None:
-    Preference.objects.update(names=True)
-    tell(alice, clock)
-    deliver(outside, clock)
-    assert said[0].title == "5 files saved from @cats"
-
-
-def test_what_may_have_gone_to_a_channel_is_not_sent_twice(
-    alice: User,
-    channel: Channel,
-    clock: Clock,
-    outside: Outside,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def die(*_: Any, **__: Any) -> None:
-        raise Killed
-
-    monkeypatch.setattr(channels, "send", die)
-    tell(alice, clock)
-    with pytest.raises(Killed):
-        deliver(outside, clock)
-    clock.forward(seconds=LEASE.total_seconds())
-    assert deliver(outside, clock) == 0
-    assert ended() == (DeliveryState.GIVEN_UP, Reason.INTERRUPTED)
-
-
-def test_a_channel_of_another_secret_key_is_told_so(
-    alice: User, channel: Channel, clock: Clock, outside: Outside, settings: Any
-) -> None:
-    tell(alice, clock)
-    settings.SECRET_KEY = "another key, of more than thirty-two characters"
-    deliver(outside, clock)
-    assert ended() == (DeliveryState.GIVEN_UP, Reason.UNREADABLE)
-
-
-def test_a_channel_that_was_removed_or_left_is_not_used(
-    alice: User, channel: Channel, clock: Clock, outside: Outside, said: list[Text]
-) -> None:
-    tell(alice, clock)
-    channel.delete()
-    deliver(outside, clock)
-    assert ended() == (DeliveryState.GIVEN_UP, Reason.NOT_SET_UP)
-    assert said == []
-
-
-@pytest.fixture
-def webhook(alice: User) -> Webhook:
-    Preference.objects.create(owner=alice)
-    webhooks.put(alice.pk, "https://hooks.example.org/a", ())
-    return Webhook.objects.get()
-
-
-def test_a_webhook_gets_what_programs_need(
-    alice: User, webhook: Webhook, clock: Clock, outside: Outside, network: Network
-) -> None:
-    tell(alice, clock)
-    assert deliver(outside, clock) == 1
-    content = json.loads(network.requests[0].body)
-    assert content.pop("id") == Delivery.objects.get().pk.hex
-    assert content == {
-        "type": "storykeep.messages",
-        "title": "5 files saved",
-        "body": "Kept until 14:00.",
-        "messages": [
-            {
-                "kind": "saved",
-                "title": "5 files saved",
-                "body": "Kept until 14:00.",
-                "url": "https://stories.example.org/jobs/1/",
-                "count": 5,
-                "authors": None,
-                "kept_until": "2026-11-30T14:00:00Z",
-            }
-        ],
-    }
-
-
-def test_a_webhook_is_tried_three_times(
-    alice: User, webhook: Webhook, clock: Clock, outside: Outside, network: Network
-) -> None:
-    network.answers = [404]
-    tell(alice, clock)
-    for _ in range(100):
-        deliver(outside, clock)
-        clock.forward(minutes=1)
-    assert len(network.requests) == 3
-    assert ended() == (DeliveryState.GIVEN_UP, Reason.REFUSED)
-    assert len({request.headers["webhook-id"] for request in network.requests}) == 1
-    assert len({request.headers["webhook-timestamp"] for request in network.requests}) == 3
-
-
-def test_an_address_that_may_not_be_asked_is_not_tried_again(
-    alice: User, webhook: Webhook, clock: Clock, outside: Outside, network: Network
-) -> None:
-    network.answers = [NotSent(Reason.NOT_ALLOWED)]
-    tell(alice, clock)
-    deliver(outside, clock)
-    assert ended() == (DeliveryState.GIVEN_UP, Reason.NOT_ALLOWED)
 
 
 def test_one_way_that_fails_does_not_hold_up_the_others_nor_repeat_them(
