@@ -84,6 +84,7 @@ _WORDS: Final[tuple[tuple[type, Callable[[Any], str]], ...]] = (
     (timedelta, lambda value: span(value) if value else "0"),
     (ByteSize, size),
     (Path, str),
+    (tuple, lambda value: ", ".join(map(str, value)) or "–"),
 )
 
 

@@ -33,8 +33,10 @@ def test_values_in_words(set_env: Callable[..., None]) -> None:
         artifact_ttl=timedelta(hours=2), job_retention=timedelta(), disk_max=ByteSize(10 * 10**9),
         quota_bytes=ByteSize(0), quota_active=0, show_targets=True, public_url=None,
         ca_bundle=Path("/etc/extra.pem"), instance_note="<b>ask Nora</b>",
+        webhook_hosts=("ha.lan:8123", "10.0.0.5"),
     )  # fmt: skip
     told = values()
+    assert told["webhook_hosts"] == "ha.lan:8123, 10.0.0.5"
     assert told["artifact_ttl"] == "2 hours"
     assert told["job_retention"] == "0"
     assert told["disk_max"] == "10.0 GB"
