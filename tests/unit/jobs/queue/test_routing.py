@@ -18,6 +18,7 @@ def test_all_that_is_sent_but_what_asks_tiktok_runs_beside_the_pool() -> None:
         routing.REPAIR,
         routing.SWEEP,
         routing.WATCH,
+        routing.FILL_LIBRARY,
         routing.BACK_UP,
         routing.SEND_NOTICES,
     }
