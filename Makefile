@@ -36,7 +36,9 @@ THOROUGH := $(addprefix tests/unit/, \
   test_derive.py) \
   $(addprefix accounts/, oidc test_totp.py test_passkeys.py test_throttling.py) \
   $(addprefix jobs/, test_growth.py test_retry_rule.py admin/test_safe_lookups.py admin/test_confirmed_actions.py \
-  files/test_bucket.py files/test_bucket_mark.py files/test_stores.py fetching/test_story_rows.py pages/test_truth.py) \
+  files/test_bucket.py files/test_bucket_mark.py files/test_stores.py fetching/test_story_rows.py pages/test_truth.py library/test_run.py library/test_sending.py \
+  library/test_immich.py) \
+  notices/test_delivering.py notices/test_delivering_ways.py \
   $(addprefix webapp/, test_inline.py test_openapi.py test_settings.py test_telemetry.py test_busy.py test_head.py \
   test_setup_restore.py processes/test_supervisor.py processes/test_pulse.py backups/test_restoring.py \
   backups/test_archive.py backups/test_wrapping.py))

@@ -85,9 +85,9 @@ def tell_ending(now: datetime) -> int:
     )
 
 
-def forget(watch: Watch) -> None:
-    """Remove what was told, or is to be told, of a watch that is deleted."""
-    outbox.forget([watch.pk.hex])
+def forget(watches: Iterable[Watch]) -> None:
+    """Remove what was told, or is to be told, of watches that are deleted."""
+    outbox.forget([watch.pk.hex for watch in watches])
 
 
 def _news(watch: Watch, kind: Kind, what: str, **facts: Any) -> News:

@@ -180,7 +180,7 @@ def delete(watch: Watch) -> None:
     that came of it stay."""
     account_id = watch.account_id
     with transaction.atomic():
-        telling.forget(watch)
+        telling.forget([watch])
         watch.delete()
         WatchedAccount.objects.filter(pk=account_id, watches=None).delete()
 
@@ -190,6 +190,7 @@ def delete_all(owner_id: Any) -> int:
     with transaction.atomic():
         own = Watch.objects.filter(owner_id=owner_id)
         accounts = list(own.values_list("account_id", flat=True))
+        telling.forget(own)
         own.delete()
         WatchedAccount.objects.filter(pk__in=accounts, watches=None).delete()
     return len(accounts)

@@ -88,8 +88,13 @@ def test_what_a_watch_found_is_told_by_its_job_unless_that_is_not_wanted() -> No
         assert len(told()) == notify
 
 
-def test_nothing_is_told_of_a_watch_that_was_deleted() -> None:
+@pytest.mark.parametrize("whole", [False, True])
+def test_nothing_is_told_of_a_watch_that_was_deleted(whole: bool) -> None:
     watch = watching(covered_until=timezone.now() - 30 * HOUR)
     note_list(claimed(watch), sight([story()]))
-    watches.delete(watch)
+    assert told()
+    if whole:
+        watches.delete_all(watch.owner_id)
+    else:
+        watches.delete(watch)
     assert told() == []
