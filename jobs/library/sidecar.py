@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
+from html import escape
 from typing import Final
-from xml.sax.saxutils import escape
 
 from jobs.files import times
 from jobs.text import clean_text
