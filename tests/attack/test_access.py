@@ -48,7 +48,11 @@ def _an_instance(
     caplog.set_level("CRITICAL", logger="django.request")
     caplog.set_level("CRITICAL", logger="django.security")
     (tmp_path / marks.SENTINEL).touch()
-    ours = {"email_url": SecretStr("smtp://localhost"), "email_from": "a@example.org"}
+    ours: dict[str, Any] = {
+        "email_url": SecretStr("smtp://localhost"),
+        "email_from": "a@example.org",
+        "watches": "members",
+    }
     settings.STORYKEEP = settings.STORYKEEP.model_copy(update={**ours, "artifact_dir": tmp_path})
     quiet = Facts(now=timezone.now(), public_url="https://stories.example.org")
     monkeypatch.setattr(problems, "memory", problems.Memory(lambda: quiet))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from accounts import invitations, setup, signin
 from jobs.models import Artifact, Job
 from tests.factories import make_user
 from tests.unit.jobs.api.scripts import Script, make_full_job
+from tests.watched import make_watch
 
 pytestmark = pytest.mark.django_db
 
@@ -68,7 +69,8 @@ def test_every_address_of_the_site_answers_head_as_get(client: Client, admin: Us
         "content_type_id": ContentType.objects.get_for_model(Job).pk, "app_label": "jobs",
         "session_id": 1, "name": "a.jpg", "url": "nowhere/", "path": "nowhere", "token": "x",
         "secret": "x", "key": "x", "uidb36": "1",
-        "package_id": UUID(int=1), "user_id": 1, "invitation_id": 1, "code": "x", "text": "x",
+        "package_id": UUID(int=1), "watch_id": UUID(int=1), "user_id": 1, "invitation_id": 1,
+        "code": "x", "text": "x",
     }  # fmt: skip
     walked = 0
     for route, pattern in patterns():
@@ -89,8 +91,12 @@ def test_every_address_of_the_site_answers_head_as_get(client: Client, admin: Us
     assert walked > 80
 
 
-def test_every_call_of_the_api_that_takes_get_takes_head(client: Client) -> None:
+def test_every_call_of_the_api_that_takes_get_takes_head(
+    client: Client, set_env: Callable[..., None]
+) -> None:
+    set_env(watches="members")
     script = Script(make_user("alice"), client)
+    watch = make_watch(script.user)
     job = make_full_job(script.user)
     file = Artifact.objects.filter(job=job).first()
     assert file
@@ -99,7 +105,9 @@ def test_every_call_of_the_api_that_takes_get_takes_head(client: Client) -> None
     for route, operations in paths.items():
         if "get" not in operations:
             continue
-        path = route.removeprefix("/api/v1").format(job_id=job.pk, file_id=file.pk)
+        path = route.removeprefix("/api/v1").format(
+            job_id=job.pk, file_id=file.pk, watch_id=watch.pk
+        )
         get, head = script.call("GET", path), script.call("HEAD", path)
         assert (get.status_code, head.status_code) == (200, 200), path
         assert compared(head.headers) == compared(get.headers), path

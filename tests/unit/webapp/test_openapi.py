@@ -36,6 +36,13 @@ def test_openapi_describes_every_call(client: Client) -> None:
         ("HEAD", "/api/v1/files/{file_id}"),
         ("GET", "/api/v1/me"),
         ("GET", "/api/v1/status"),
+        ("POST", "/api/v1/watches"),
+        ("GET", "/api/v1/watches"),
+        ("GET", "/api/v1/watches/{watch_id}"),
+        ("PATCH", "/api/v1/watches/{watch_id}"),
+        ("DELETE", "/api/v1/watches/{watch_id}"),
+        ("POST", "/api/v1/watches/{watch_id}/check"),
+        ("GET", "/api/v1/watches/{watch_id}/gaps"),
     }
     assert "Bearer" in json.dumps(found["components"]["securitySchemes"])
     for methods in found["paths"].values():
@@ -49,7 +56,11 @@ def test_the_ids_of_calls_do_not_change(client: Client) -> None:
     names = ["submit", "mine", "job", "forget", "cancel", "retry", "extend", "bundle", "file"]
     names += ["me", "status"]
     ids = {call["operationId"] for calls in paths.values() for call in calls.values()}
-    assert ids == {f"jobs_api_{name}" for name in names}
+    watches = ["begin", "mine", "watch", "change", "delete", "check", "gaps"]
+    assert ids == {
+        *(f"jobs_api_{name}" for name in names),
+        *(f"watches_api_{name}" for name in watches),
+    }
 
 
 def test_openapi_names_the_headers_as_they_are_sent(client: Client) -> None:
@@ -164,7 +175,9 @@ def test_the_docs_page_asks_nobody_else(client: Client) -> None:
 def test_the_description_reads_well(client: Client) -> None:
     found = client.get("/api/v1/openapi.json").json()
     calls = [call for calls in found["paths"].values() for call in calls.values()]
-    assert {tag for call in calls for tag in call["tags"]} == {"Jobs", "Files", "Me", "Instance"}
+    assert {tag for call in calls for tag in call["tags"]} == {
+        "Jobs", "Watches", "Files", "Me", "Instance",
+    }  # fmt: skip
     summaries = {call["summary"] for call in calls}
     assert {"Save names and links", "List my jobs", "Get a file"} <= summaries
     shown = re.search(r"`(\{.*\})`", found["info"]["description"])
