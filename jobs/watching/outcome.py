@@ -187,20 +187,34 @@ def _move_watches(name: WatchedAccount, known: WatchedAccount, ids: Sequence[UUI
     for watch in list(name.watches.select_for_update()):
         earlier = known.watches.filter(owner=watch.owner_id).select_for_update().first()
         if earlier is None:
-            watch.account = known
-            watch.save(update_fields=["account"])
+            _move(watch, known)
+        elif earlier.state == WatchState.ENDED:
+            # Begun anew: what was seen stays known. Nobody watched in between, so that is no hole.
+            watch.seen = earlier.seen
+            WatchGap.objects.filter(watch=earlier).update(watch=watch)
+            Job.with_erased.filter(watch=earlier).update(watch=watch)
+            earlier.delete()
+            _move(watch, known)
         else:
-            # Begun anew: what was seen and covered stays known, the wishes are the newer ones.
+            # Watched already, by the name it had before: the wishes are the newer ones.
             earlier.every_s, earlier.note = watch.every_s, watch.note
             earlier.notify, earlier.renew_by = watch.notify, watch.renew_by
-            earlier.state = WatchState.ACTIVE
-            earlier.save(update_fields=["every_s", "note", "notify", "renew_by", "state"])
+            earlier.state, earlier.next_at = WatchState.ACTIVE, watch.next_at
+            earlier.save(update_fields=_WISHES)
             watch.delete()
             watch = earlier
-        if watch.pk in ids or earlier is not None:
+        if watch.pk in ids or watch is earlier:
             moved.append(watch.pk)
     name.delete()
     return moved
+
+
+_WISHES: Final = ("every_s", "note", "notify", "renew_by", "state", "next_at")
+
+
+def _move(watch: Watch, account: WatchedAccount) -> None:
+    watch.account = account
+    watch.save(update_fields=["account", "seen"])
 
 
 def _account_columns(author: Author) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -216,17 +217,45 @@ def test_a_name_that_is_an_account_somebody_watches_joins_them() -> None:
     assert earlier.looked_at is None  # another's look is not shown to them
 
 
-def test_who_watches_an_account_by_its_former_name_goes_on_with_the_newer_wishes() -> None:
-    seen = story(1)
-    earlier = watching(state=WatchState.ENDED, next_at=None, seen=[seen.id], error_code="gone")
+def begun_by_another_name(**facts: Any) -> Watch:
     name = WatchedAccount.objects.create(name="anna")
-    watch = watching(of=name, state=WatchState.CHECKING, every_s=43200)
-    note_list(claimed(watch), sight([seen, story(2)]))
+    return watching(of=name, state=WatchState.CHECKING, every_s=43200, **facts)
+
+
+@pytest.mark.parametrize("state", [WatchState.ACTIVE, WatchState.PAUSED])
+def test_who_watches_an_account_by_its_former_name_goes_on_with_the_newer_wishes(
+    state: WatchState,
+) -> None:
+    seen, new = story(1), story(2)
+    earlier = watching(state=state, next_at=timezone.now() + HOUR, seen=[seen.id])
+    note_list(claimed(begun_by_another_name()), sight([seen, new]))
     (left,) = Watch.objects.all()
     assert (left.pk, left.state, left.every_s) == (earlier.pk, WatchState.ACTIVE, 43200)
-    assert left.error_code == ""
     assert left.next_at is not None
-    assert Item.objects.get().only_ids != seen.id
+    assert left.next_at > timezone.now()
+    assert Item.objects.get().only_ids == new.id
+    assert WatchedAccount.objects.count() == 1
+
+
+def test_one_that_had_ended_begins_anew_under_the_id_that_was_given_out() -> None:
+    """What was seen, found and missed before stays known; nobody watched in between."""
+    seen, new = story(1), story(2)
+    now = timezone.now()
+    earlier = watching(
+        state=WatchState.ENDED, next_at=None, seen=[seen.id], covered_until=now - 300 * HOUR
+    )
+    gap = WatchGap.objects.create(watch=earlier, begins_at=now - 9 * HOUR, ends_at=now)
+    job = make_job(earlier.owner, from_watch=True, watch=earlier)
+    watch = begun_by_another_name()
+    told = note_list(claimed(watch), sight([seen, new]))
+    assert told is not None
+    assert told.gaps == []
+    (left,) = Watch.objects.all()
+    assert (left.pk, left.state, left.account.tiktok_id) == (watch.pk, WatchState.ACTIVE, ANNA.id)
+    assert left.seen == sorted([seen.id, new.id])
+    assert list(left.gaps.all()) == [gap]
+    job.refresh_from_db()
+    assert job.watch == left
     assert WatchedAccount.objects.count() == 1
 
 
