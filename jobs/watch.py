@@ -62,7 +62,9 @@ class Watch(models.Model):
     null until the first whole list. deadline_at: twenty hours after that, the latest next look.
     seen: TikTok's ids of stories that were handed on, those of the last 48 hours. failures: looks
     in a row that brought no whole list. error_code: why the last look failed, or why it ended.
-    renew_by: when it ends unless it is renewed. checked_at: when its owner last asked for a look.
+    time_zone: IANA name of the zone its owner's pages showed times in when they last changed it,
+    for the names of files; "" = not known. renew_by: when it ends unless it is renewed. checked_at:
+    when its owner last asked for a look.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -83,6 +85,7 @@ class Watch(models.Model):
         _("state"), max_length=10, choices=WatchState, default=WatchState.CHECKING
     )
     note = models.CharField(_("note"), max_length=NOTE_LENGTH, blank=True, default="")
+    time_zone = models.CharField(max_length=64, blank=True, default="", editable=False)
     notify = models.BooleanField(_("tell me"), default=True)
     created_at = models.DateTimeField(_("created at"), default=timezone.now)
     next_at = models.DateTimeField(_("next look"), null=True, default=None)

@@ -26,6 +26,8 @@ REFUSED_FOR: Final = timedelta(hours=1)
 WINDOW: Final = timedelta(days=1)
 """Nothing is told twice within it."""
 _RIGHT: Final = "jobs.view_operations"
+_BACKEND: Final = "django.contrib.auth.backends.ModelBackend"
+"""It knows of rights; those of the sign-in are not loaded in a worker."""
 
 
 def tell(now: datetime) -> int:
@@ -33,7 +35,7 @@ def tell(now: datetime) -> int:
     messages. It looks for nothing where none of them has anywhere to be told."""
     if not outbox.is_used():
         return 0
-    people = get_user_model().objects.with_perm(_RIGHT)
+    people = get_user_model().objects.with_perm(_RIGHT, backend=_BACKEND)
     told = outbox.told_members(people.values_list("pk", flat=True))
     if not told:
         return 0

@@ -297,7 +297,9 @@ def _serve(
         raise
     if place:
         response.occupy_slot(place, file)
-    if collects and end == size - 1:
+    # All of it, or the rest of a download that broke off. One byte from the end is not a file.
+    resumed = start > 0 and "If-Range" in request.headers
+    if collects and end == size - 1 and (start == 0 or resumed):
         _collect_when_sent(request, artifact)
     return response
 

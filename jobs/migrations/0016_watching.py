@@ -86,6 +86,7 @@ WATCH = migrations.CreateModel(
             models.CharField("state", choices=_STATES, default="checking", max_length=10),
         ),
         ("note", models.CharField("note", blank=True, default="", max_length=500)),
+        ("time_zone", models.CharField(blank=True, default="", editable=False, max_length=64)),
         ("notify", models.BooleanField("tell me", default=True)),
         ("created_at", models.DateTimeField("created at", default=django.utils.timezone.now)),
         ("next_at", _time("next look")),

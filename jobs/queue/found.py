@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,17 +11,20 @@ from uuid import UUID
 
 from django.contrib.auth.models import AbstractBaseUser
 
-from jobs.errors import StorageUnavailable
+from jobs.errors import QuotaExceeded, StorageUnavailable
 from jobs.files import capacity
+from jobs.files.lifetime import first_expires_at
 from jobs.files.naming_choices import own_template
 from jobs.lines import target_fields
 from jobs.models import LINE_LENGTH, Artifact, Item, ItemKind, Job, Role, Story
-from jobs.queue import quotas
+from jobs.queue import actions, quotas
 from jobs.states import ItemState
 from jobs.text import clean_text
 from stories.structures import Author, Target, TargetKind
 from stories.structures import Story as ListedStory
 
+LISTED_FOR: Final = timedelta(hours=48)
+"""Twice a story's life: nothing older is listed any more."""
 MIN_LEFT: Final = timedelta(hours=1)
 """A line whose first story leaves TikTok within this is as urgent as one that a person sent."""
 
@@ -36,12 +39,19 @@ class Found:
 
 
 def submit_found(
-    owner: AbstractBaseUser, found: Found, *, now: datetime, note: str = "", **columns: Any
+    owner: AbstractBaseUser,
+    found: Found,
+    *,
+    now: datetime,
+    note: str = "",
+    time_zone: str = "",
+    **columns: Any,
 ) -> Job:
     """Make a job of what a look found, and queue it behind what people asked for.
 
-    columns: of the job, beside `from_watch`. Call it in a transaction, and dispatch after it.
-    Raises QuotaExceeded, DiskFull.
+    time_zone: of the clock its owner reads; "" = as their last job has it. columns: of the job,
+    beside `from_watch`. Call it in a transaction, and dispatch after it. Raises QuotaExceeded,
+    DiskFull.
     """
     with suppress(StorageUnavailable):  # the line waits for such a disk, as others do
         capacity.require_room()
@@ -51,7 +61,7 @@ def submit_found(
         created_at=now,
         note=note,
         from_watch=True,
-        time_zone=_last_time_zone(owner.pk),
+        time_zone=time_zone or _last_time_zone(owner.pk),
         name_template=own_template(owner.pk),
         **columns,
     )
@@ -78,6 +88,16 @@ def submit_found(
     return job
 
 
+def keep_longer(owner_id: Any, story_ids: Collection[str], now: datetime) -> None:
+    """Have a person's files of these stories live as long as those that a watch found, at least."""
+    until = first_expires_at(now, from_watch=True)
+    files = Artifact.objects.present(now).filter(
+        owner_id=owner_id, story__tiktok_id__in=list(story_ids), collected_at=None
+    )
+    ids = list(files.filter(expires_at__lt=until).values_list("pk", flat=True))
+    Artifact.objects.filter(pk__in=ids, removed_at=None).update(expires_at=until)
+
+
 def saved_already(owner_id: Any, story_ids: Sequence[str]) -> set[str]:
     """Of TikTok's ids those of stories whose files a person has here, whole."""
     stories = Story.objects.kept().filter(
@@ -87,6 +107,18 @@ def saved_already(owner_id: Any, story_ids: Sequence[str]) -> set[str]:
         artifacts__in=Artifact.objects.filter(owner_id=owner_id, removed_at=None, role=Role.MEDIA),
     )
     return set(stories.values_list("tiktok_id", flat=True))
+
+
+def retry_listed(watch_id: UUID, story_ids: Collection[str], now: datetime) -> int:
+    """Try lines of a watch again that fell short, as long as TikTok lists what they are to save;
+    how many. A quota that is full lets none through: the next look tries again."""
+    lately = Item.objects.kept().filter(job__watch=watch_id, created_at__gt=now - LISTED_FOR)
+    count = 0
+    for item in actions.retryable(lately):
+        if not set(item.only_ids.split()).isdisjoint(story_ids):
+            with suppress(QuotaExceeded):
+                count += actions.retry_item(item)
+    return count
 
 
 def _last_time_zone(owner_id: Any) -> str:

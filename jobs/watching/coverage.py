@@ -34,9 +34,9 @@ def note_whole_list(watch: Watch, began_at: datetime) -> WatchGap | None:
     The gap that it leaves behind, if any, is saved. A look that began before the last one did, by a
     clock that was set back since, leaves none.
     """
-    before = watch.covered_until
+    before = _since(watch)
     watch.covered_until, watch.deadline_at = began_at, began_at + LONGEST
-    if before is None or began_at - before <= STORY_LIFE:
+    if began_at - before <= STORY_LIFE:
         return None
     gap, _made = WatchGap.objects.get_or_create(
         watch=watch, begins_at=before, defaults={"ends_at": began_at - STORY_LIFE}
@@ -46,9 +46,16 @@ def note_whole_list(watch: Watch, began_at: datetime) -> WatchGap | None:
 
 def open_gap(watch: Watch, now: datetime) -> Gap | None:
     """The hole that is open now: something may be gone that nobody has seen; None without one."""
-    if watch.state == WatchState.ENDED or watch.covered_until is None:
+    if watch.state == WatchState.ENDED:
         return None
-    return Gap(watch.covered_until, None) if now - watch.covered_until > STORY_LIFE else None
+    since = _since(watch)
+    return Gap(since, None) if now - since > STORY_LIFE else None
+
+
+def _since(watch: Watch) -> datetime:
+    """From when on nothing is known: the last whole list, or before the first one, when the watch
+    began."""
+    return watch.covered_until or watch.created_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +76,11 @@ def strip(watch: Watch, gaps: Iterable[WatchGap], now: datetime) -> Sequence[Day
     for back in range(STRIP_DAYS, 0, -1):
         begins_at = now - back * timedelta(days=1)
         ends_at = begins_at + timedelta(days=1)
-        if ends_at <= watch.created_at or watch.covered_until is None:
-            days.append(Day(begins_at, None))
-            continue
         hit = any(
             hole.begins_at < ends_at and (hole.ends_at is None or hole.ends_at > begins_at)
             for hole in holes
         )
-        days.append(Day(begins_at, not hit))
+        # Of a day before the watch began, or before its first whole list, nothing is said.
+        told = ends_at > watch.created_at and watch.covered_until is not None
+        days.append(Day(begins_at, False if hit else True if told else None))
     return days

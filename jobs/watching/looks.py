@@ -13,8 +13,9 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid4
 
+from django.conf import settings
 from django.db import models, transaction
-from django.db.models import F, Min, Q
+from django.db.models import Exists, F, Min, OuterRef, Q
 from django.utils import timezone
 
 from jobs.ephemeral import clock
@@ -31,8 +32,6 @@ LOOKED: Final = (WatchState.CHECKING, WatchState.ACTIVE)
 """States in which a watch is looked at."""
 A_TICK: Final = 10
 """Looks that are sent for at a time."""
-TOGETHER: Final = timedelta(minutes=10)
-"""A watch whose look is due so soon shares one that is made now."""
 URGENT: Final = timedelta(hours=1)
 """A watch whose time is up so soon goes beside what people asked for, not after it."""
 
@@ -64,7 +63,7 @@ def tick(now: datetime) -> int:
         _end_unrenewed(now)
         telling.tell_ending(now)
         WatchGap.objects.filter(ends_at__lt=now - coverage.KEPT).delete()
-    WatchedAccount.objects.filter(watches=None).delete()
+    drop_unwatched()
     sent = 0
     for account_id in due(now):
         if not broker.send(routing.LOOK, account_id):
@@ -84,11 +83,34 @@ def _end_impossible_waits(now: datetime) -> None:
 
 def _end_unrenewed(now: datetime) -> None:
     unrenewed = Watch.objects.filter(renew_by__lte=now).exclude(state=WatchState.ENDED)
-    ended = list(unrenewed.select_related("account"))  # mostly none
-    for each in ended:
+    for each in _unrenewed(unrenewed):
         with transaction.atomic():
-            end(each, "")
-            telling.tell_ended([each])
+            # WHERE again: it may have been renewed at this moment.
+            if unrenewed.select_for_update(of=("self",)).filter(pk=each.pk).exists():
+                end(each, "")
+                telling.tell_ended([each])
+
+
+def _unrenewed(watches: models.QuerySet[Watch]) -> list[Watch]:
+    return list(watches.select_related("account"))  # mostly none
+
+
+def drop_unwatched() -> int:
+    """Forget accounts that nobody watches any more; how many.
+
+    One that somebody begins to watch at this moment is locked by them, and left.
+    """
+    unwatched = WatchedAccount.objects.filter(watches=None)
+    if not unwatched.exists():  # mostly: seen without the database's one write lock
+        return 0
+    with transaction.atomic():
+        locked = list(
+            unwatched.select_for_update(skip_locked=True, of=("self",)).values_list("pk", flat=True)
+        )
+        left = WatchedAccount.objects.filter(pk__in=locked).filter(
+            ~Exists(Watch.objects.filter(account=OuterRef("pk")))
+        )
+        return left.delete()[0]
 
 
 def end(unwanted: Watch, code: str) -> None:
@@ -165,15 +187,18 @@ def release(look: Look) -> None:
 
 
 def served(look: Look) -> models.QuerySet[Watch]:
-    """The watches that a look is made for: those that are due, or will be in a moment."""
-    soon = look.began_at + TOGETHER
-    return permission.lookable().filter(account=look.account_id, next_at__lte=soon)
+    """The watches that a look is made for: those that were due as it began.
+
+    No others, so that nobody can tell from the time of their looks that somebody watches beside
+    them; the moments of an account are the same for all (jobs/watching/rhythm.py).
+    """
+    return permission.lookable().filter(account=look.account_id, next_at__lte=look.began_at)
 
 
 def note_failure(look: Look, code: str) -> None:
     """End a look that brought no whole list. code: of the error."""
     with transaction.atomic():
-        account = claimed(look).select_for_update().first()
+        account = claimed(look).select_for_update(no_key=True).first()
         if account is None:
             return
         for watch in served(look).select_for_update():
@@ -196,9 +221,10 @@ def plan(watch: Watch, account: WatchedAccount) -> None:
         wait = min(timedelta(minutes=2 ** min(watch.failures, 9)), rhythm.RETRY)
         watch.next_at = timezone.now() + wait
         return
+    shortest = settings.STORYKEEP.watch_every_min  # it may be longer now than when this was chosen
     watch.next_at = rhythm.next_look(
         account.tiktok_id or account.name,
-        timedelta(seconds=watch.every_s),
+        max(timedelta(seconds=watch.every_s), shortest),
         after=timezone.now(),
         failures=watch.failures,
         deadline=watch.deadline_at or watch.created_at + rhythm.LONGEST,

@@ -19,7 +19,13 @@ from django.utils import timezone
 from jobs.errors import DiskFull, QuotaExceeded
 from jobs.models import Job, Watch, WatchedAccount, WatchGap, WatchState
 from jobs.queue.dispatch import dispatch
-from jobs.queue.found import Found, saved_already, submit_found
+from jobs.queue.found import (
+    Found,
+    keep_longer,
+    retry_listed,
+    saved_already,
+    submit_found,
+)
 from jobs.text import clean_text
 from jobs.watching import coverage, looks, telling
 from jobs.watching.looks import AFTER_A_LOOK, Look
@@ -78,7 +84,7 @@ def note_list(look: Look, sight: Sight) -> Consequences | None:
     """End a look with the list it brought; None where it was no longer ours."""
     told = Consequences()
     with transaction.atomic():
-        account = looks.claimed(look).select_for_update().first()
+        account = looks.claimed(look).select_for_update(no_key=True).first()
         if account is None:
             return None
         ids = list(looks.served(look).values_list("pk", flat=True))
@@ -98,6 +104,8 @@ def note_list(look: Look, sight: Sight) -> Consequences | None:
         telling.tell_holes(told.gaps)
         if told.jobs:
             transaction.on_commit(dispatch, robust=True)
+    if not look.tiktok_id:  # its name may have turned out to be an account that is watched
+        looks.drop_unwatched()
     return told
 
 
@@ -105,7 +113,7 @@ def note_gone(look: Look, code: str) -> Consequences | None:
     """End a look whose account is private or gone, and all watches of it with it."""
     told = Consequences()
     with transaction.atomic():
-        account = looks.claimed(look).select_for_update().first()
+        account = looks.claimed(look).select_for_update(no_key=True).first()
         if account is None:
             return None
         left = account.watches.exclude(state=WatchState.ENDED).select_related("account")
@@ -126,6 +134,10 @@ def _note(
     seen = _still_of_use(watch.seen, look.began_at)
     new = [story for story in sight.stories if story.id not in seen]
     have = saved_already(watch.owner_id, [story.id for story in new]) if new else set()
+    if len(new) < len(sight.stories):  # seen before, and perhaps not saved since
+        retry_listed(watch.pk, [story.id for story in sight.stories], timezone.now())
+    if have:
+        keep_longer(watch.owner_id, have, timezone.now())
     wanted = [story for story in new if story.id not in have]
     code = sight.code
     if wanted:
@@ -133,7 +145,12 @@ def _note(
         try:
             with transaction.atomic():
                 job = submit_found(
-                    watch.owner, found, now=timezone.now(), note=watch.note, watch=watch
+                    watch.owner,
+                    found,
+                    now=timezone.now(),
+                    note=watch.note,
+                    time_zone=watch.time_zone,
+                    watch=watch,
                 )
         except (QuotaExceeded, DiskFull) as error:
             # Not seen, then: the next look finds them again. Nor is this time covered.
@@ -177,7 +194,7 @@ def _identify(
             account.tiktok_id = author.id
             account.save(update_fields=["tiktok_id"])
     except IntegrityError:
-        known = WatchedAccount.objects.select_for_update().get(tiktok_id=author.id)
+        known = WatchedAccount.objects.select_for_update(no_key=True).get(tiktok_id=author.id)
         return known, _move_watches(account, known, ids)
     return account, list(ids)
 
@@ -205,8 +222,7 @@ def _move_watches(name: WatchedAccount, known: WatchedAccount, ids: Sequence[UUI
             watch = earlier
         if watch.pk in ids or watch is earlier:
             moved.append(watch.pk)
-    name.delete()
-    return moved
+    return moved  # the name's row goes with the others that nobody watches
 
 
 _WISHES: Final = ("every_s", "note", "notify", "renew_by", "state", "next_at")

@@ -22,6 +22,8 @@ LONGEST: Final = 20 * HOUR
 four hours of a story's day left for what goes wrong."""
 RETRY: Final = timedelta(minutes=30)
 """Between two looks of an account whose time is up and that still brings no whole list."""
+NEAR: Final = timedelta(minutes=30)
+"""A moment so soon after a look is left out."""
 FAILURES_BEFORE_DOUBLING: Final = 2
 JITTER: Final = 0.05
 """A look comes so much of its interval earlier or later."""
@@ -43,17 +45,19 @@ def default(shortest: timedelta) -> timedelta:
 
 
 def next_moment(account: str, every: timedelta, after: datetime) -> datetime:
-    """The account's first moment in a rhythm that is more than half an interval after a look.
+    """The account's next moment in a rhythm after a look, but for one that is nearly there.
 
-    account: its id, or its name while that is not known.
+    So a look that somebody asked for, or that came late, moves none of those after it. account: its
+    id, or its name while that is not known.
     """
+    soonest = after + min(every / 2, NEAR)
     phase = timedelta(seconds=_number(account) % int(_CYCLE.total_seconds()))
     first = _EPOCH + phase
     place = (after - first) // every
     while True:
         moment = first + place * every
         moment += _jitter(account, moment, every)
-        if moment > after + every / 2:
+        if moment > soonest:
             return moment
         place += 1
 

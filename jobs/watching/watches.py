@@ -6,23 +6,26 @@ watch at all.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, Final
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from jobs.errors import QuotaExceeded, WatchingOff
+from jobs.files import times
 from jobs.models import Watch, WatchedAccount, WatchState
 from jobs.queue import broker, routing
 from jobs.text import clean_text
 from jobs.watch import NOTE_LENGTH
-from jobs.watching import permission, rhythm, telling
+from jobs.watching import looks, permission, rhythm, telling
 from stories.errors import NotUnderstood
 from stories.targets import parse_line
 
@@ -30,6 +33,8 @@ RENEWED_FOR: Final = timedelta(days=30)
 """A watch that nobody renews ends after this."""
 CHECK_EVERY: Final = timedelta(minutes=10)
 """Between two looks that a person asks for."""
+_LIMIT_LOCK: Final = 0x7761746368
+"""Our number for PostgreSQL's advisory lock on how many watches there may be."""
 
 
 class BadRhythm(ValueError):
@@ -77,7 +82,9 @@ def begin(
             renew(watch)
             return watch
         _require_room(owner.pk)
-        account, _made = WatchedAccount.objects.get_or_create(name=name, tiktok_id="")
+        # Locked, so that it is not taken for one that nobody watches (looks.drop_unwatched).
+        accounts = WatchedAccount.objects.select_for_update(no_key=True)
+        account, _made = accounts.get_or_create(name=name, tiktok_id="")
         watch, _made = Watch.objects.update_or_create(
             owner_id=owner.pk,
             account=account,
@@ -86,6 +93,7 @@ def begin(
                 "state": WatchState.CHECKING,
                 "note": clean_text(note, NOTE_LENGTH, multiline=True),
                 "notify": notify,
+                "time_zone": times.reader_zone_name(),
                 "created_at": now,
                 "next_at": now,
                 "renew_by": now + RENEWED_FOR,
@@ -138,7 +146,8 @@ def change(
 def renew(watch: Watch) -> None:
     """Have a watch go on for another `RENEWED_FOR`; one that has ended stays ended."""
     if watch.state != WatchState.ENDED:
-        _write(watch, {"renew_by": timezone.now() + RENEWED_FOR})
+        zone = times.reader_zone_name() or watch.time_zone
+        _write(watch, {"renew_by": timezone.now() + RENEWED_FOR, "time_zone": zone})
 
 
 def pause(watch: Watch) -> None:
@@ -178,11 +187,11 @@ def resume_all(owner_id: Any) -> int:
 def delete(watch: Watch) -> None:
     """Delete a watch, its gaps, and what is known of an account that nobody watches any more. Jobs
     that came of it stay."""
-    account_id = watch.account_id
     with transaction.atomic():
+        _lock_accounts([watch.account_id])
         telling.forget([watch])
         watch.delete()
-        WatchedAccount.objects.filter(pk=account_id, watches=None).delete()
+    looks.drop_unwatched()
 
 
 def delete_all(owner_id: Any) -> int:
@@ -190,9 +199,10 @@ def delete_all(owner_id: Any) -> int:
     with transaction.atomic():
         own = Watch.objects.filter(owner_id=owner_id)
         accounts = list(own.values_list("account_id", flat=True))
+        _lock_accounts(accounts)
         telling.forget(own)
         own.delete()
-        WatchedAccount.objects.filter(pk__in=accounts, watches=None).delete()
+    looks.drop_unwatched()
     return len(accounts)
 
 
@@ -211,8 +221,11 @@ def check(watch: Watch) -> None:
             hint_said=_("Watched accounts are looked at by themselves, too."),
         )
     if watch.state in {WatchState.ACTIVE, WatchState.CHECKING}:
-        _write(watch, {"next_at": now, "checked_at": now})
-        _send_for_look(watch)
+        # WHERE again: of several that ask at the same moment one is enough.
+        asked = Watch.objects.filter(pk=watch.pk, checked_at=watch.checked_at)
+        if asked.update(next_at=now, checked_at=now):
+            watch.next_at = watch.checked_at = now
+            _send_for_look(watch)
 
 
 def looks_a_day(watches: list[Watch]) -> int:
@@ -229,6 +242,7 @@ def _allowed(every: timedelta) -> timedelta:
 
 def _require_room(owner_id: Any) -> None:
     env = settings.STORYKEEP
+    _lock_limit()
     running = Watch.objects.exclude(state=WatchState.ENDED)
     if running.filter(owner_id=owner_id).count() >= env.watches_per_member:
         raise QuotaExceeded(
@@ -247,6 +261,20 @@ def _require_room(owner_id: Any) -> None:
             said=_("This Storykeep watches as many accounts as it may."),
             hint_said=_("An admin can allow more."),
         )
+
+
+def _lock_limit() -> None:
+    """Have whoever begins a watch beside this wait, so that it is counted, until the transaction
+    ends. SQLite has one writer at a time anyway."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LIMIT_LOCK])
+
+
+def _lock_accounts(ids: Iterable[UUID]) -> None:
+    """Lock accounts before their watches, as a look does: the other order could deadlock."""
+    accounts = WatchedAccount.objects.filter(pk__in=set(ids)).order_by("pk")
+    list(accounts.select_for_update(no_key=True).values_list("pk"))
 
 
 def _lock(owner_id: Any) -> None:

@@ -61,10 +61,12 @@ def test_a_file_is_collected_once_its_last_byte_was_handed_over() -> None:
     assert is_collected(file)
 
 
-def test_the_end_of_a_download_in_pieces_collects_and_its_beginning_does_not() -> None:
+def test_the_rest_of_a_download_collects_and_a_part_of_a_file_does_not() -> None:
     file = a_story().artifacts.get()
     assert download(file, Range="bytes=0-6").when_sent is None
-    pace = download(file, Range="bytes=4-")
+    assert download(file, Range="bytes=-1").when_sent is None
+    assert download(file, Range="bytes=4-").when_sent is None
+    pace = download(file, Range="bytes=4-", If_Range=f'"{file.pk}"')
     assert pace.when_sent is not None
     pace.when_sent()
     assert is_collected(file)

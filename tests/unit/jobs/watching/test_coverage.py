@@ -59,7 +59,21 @@ def test_a_hole_is_open_once_a_story_may_be_gone() -> None:
     assert open_gap(watch, now + 2 * HOUR) is not None
     watch.state = WatchState.ENDED
     assert open_gap(watch, now + 2 * HOUR) is None
-    assert open_gap(watching("omar"), now + 99 * DAY) is None
+
+
+def test_before_the_first_whole_list_nothing_is_covered_since_the_watch_began() -> None:
+    """Every look failed, for days."""
+    now = timezone.now()
+    watch = watching(created_at=now - 3 * DAY)
+    assert open_gap(watch, now) == Gap(now - 3 * DAY, None)
+    assert [day.covered for day in strip(watch, [], now)] == [None] * 4 + [False] * 3
+    gap = note_whole_list(watch, now)
+    assert gap is not None
+    assert (gap.begins_at, gap.ends_at) == (now - 3 * DAY, now - DAY)
+    assert [day.covered for day in strip(watch, [gap], now)] == [None] * 4 + [False] * 2 + [True]
+    new = watching("omar", created_at=now - HOUR)
+    assert open_gap(new, now) is None
+    assert note_whole_list(new, now) is None
 
 
 def test_the_strip_tells_the_last_seven_days() -> None:

@@ -13,7 +13,7 @@ from jobs.ephemeral import clock
 from jobs.models import Watch, WatchedAccount, WatchGap, WatchState
 from jobs.queue import broker, routing
 from jobs.upstream import breaker
-from jobs.watching import looks
+from jobs.watching import looks, rhythm
 from stories.structures import Author
 from tests.factories import make_item
 from tests.unit.jobs.watching.making import ANNA, account, claimed, watching
@@ -127,13 +127,37 @@ def test_nobody_looks_for_who_has_stopped_watching() -> None:
     assert looks.claim(account_id) is None
 
 
-def test_a_watch_that_is_due_in_a_moment_shares_the_look() -> None:
-    first = watching("nora")
-    now = timezone.now()
-    soon = watching("omar", next_at=now + looks.TOGETHER / 2)
-    watching("pia", next_at=now + HOUR)
+def test_a_look_is_made_for_all_whose_time_it_is_and_for_nobody_else() -> None:
+    """Else one could tell by the time of one's own looks that somebody watches beside them."""
+    first, second = watching("nora"), watching("omar")
+    watching("pia", next_at=timezone.now() + timedelta(minutes=1))
     look = claimed(first)
-    assert set(looks.served(look)) == {first, soon}
+    assert set(looks.served(look)) == {first, second}
+
+
+def test_the_shortest_rhythm_holds_for_watches_that_were_begun_before(set_env: SetEnv) -> None:
+    watch = watching(every_s=3600)
+    set_env(watch_every_min=12 * HOUR)
+    looks.note_failure(claimed(watch), "timed_out")
+    watch.refresh_from_db()
+    assert watch.next_at is not None
+    assert watch.next_at > timezone.now() + rhythm.NEAR
+    later = [rhythm.next_moment(ANNA.id, 12 * HOUR, timezone.now())]
+    assert watch.next_at in later
+
+
+def test_one_that_is_renewed_at_this_moment_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    watch = of(1, renew_by=timezone.now())
+
+    def renew(*_: object, **__: object) -> list[Watch]:
+        stale = list(Watch.objects.select_related("account"))
+        Watch.objects.update(renew_by=timezone.now() + 30 * 24 * HOUR)
+        return stale
+
+    monkeypatch.setattr(looks, "_unrenewed", renew)
+    looks.tick(timezone.now())
+    watch.refresh_from_db()
+    assert watch.state == WatchState.ACTIVE
 
 
 def test_a_failed_look_is_counted_and_comes_again_in_time() -> None:

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from jobs.errors import StorageUnavailable
 from jobs.files import capacity
-from jobs.models import Item, Job, Watch, WatchedAccount, WatchGap, WatchState
+from jobs.models import Artifact, Item, Job, Watch, WatchedAccount, WatchGap, WatchState
 from jobs.queue import found
 from jobs.watching import looks
 from jobs.watching.outcome import note_gone, note_list
@@ -62,6 +62,26 @@ def test_a_look_that_finds_nothing_leaves_no_trace_but_its_time() -> None:
     assert account.claimed_at is None
 
 
+def test_what_could_not_be_saved_is_tried_again_as_long_as_it_is_listed() -> None:
+    lost, fine = story(1), story(2)
+    watch = watching()
+    note_list(claimed(watch), sight([lost, fine]))
+    item = Item.objects.get()
+    Item.objects.update(state="partial", error_code="media_unavailable", settled_at=timezone.now())
+    Job.objects.update(settled_at=timezone.now())
+    Watch.objects.update(next_at=timezone.now())
+    note_list(claimed(watch), sight([lost]))
+    item.refresh_from_db()
+    assert (item.state, item.tries) == ("queued", 0)
+    assert Job.objects.get().settled_at is None
+    for code, listed in (("media_unavailable", []), ("private_post", [lost])):
+        Item.objects.update(state="failed", error_code=code)
+        Watch.objects.update(next_at=timezone.now())
+        note_list(claimed(watch), sight(listed))
+        item.refresh_from_db()
+        assert item.state == "failed"
+
+
 def test_two_who_watch_an_account_share_one_look() -> None:
     new = story()
     watch, other = watching("nora"), watching("omar", seen=[])
@@ -93,6 +113,9 @@ def test_what_is_here_already_is_not_saved_again() -> None:
     note_list(claimed(watch), sight([saved, cleaned, other]))
     (line,) = Item.objects.exclude(only_ids="")
     assert line.only_ids.split() == [cleaned.id, other.id]
+    kept = Artifact.objects.get(story__tiktok_id=saved.id)
+    assert kept.expires_at > timezone.now() + timedelta(days=2)  # as what the watch finds
+    assert Artifact.objects.get(story__tiktok_id=other.id).expires_at < timezone.now() + 3 * HOUR
     watch.refresh_from_db()
     assert watch.seen == sorted([saved.id, cleaned.id, other.id])
 

@@ -44,6 +44,16 @@ def test_an_account_keeps_its_moments() -> None:
     assert next_moment("7", 6 * HOUR, AT) == next_moment("7", 6 * HOUR, AT + HOUR / 60)
 
 
+@pytest.mark.parametrize("every", rhythm.RHYTHMS)
+def test_nobody_waits_longer_than_they_chose_for_a_look(every: timedelta) -> None:
+    """Whenever the last one was, be it one that somebody asked for."""
+    for account in IDS[:20]:
+        for minutes in range(0, 720, 7):
+            after = AT + timedelta(minutes=minutes)
+            wait = next_moment(account, every, after) - after
+            assert rhythm.NEAR < wait <= every * (1 + 2 * rhythm.JITTER) + rhythm.NEAR
+
+
 def test_after_two_failures_the_interval_doubles() -> None:
     usual = next_look("7", 3 * HOUR, after=AT, failures=1, deadline=None)
     slower = next_look("7", 3 * HOUR, after=AT, failures=2, deadline=None)

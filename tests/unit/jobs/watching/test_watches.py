@@ -206,6 +206,26 @@ def test_a_look_is_to_be_had_once_in_ten_minutes(
     watches.check(watch)
 
 
+def test_of_several_who_ask_at_the_same_moment_one_is_enough(
+    sent: list[Any], django_capture_on_commit_callbacks: Callable[..., Any]
+) -> None:
+    watch = watching(next_at=timezone.now() + HOUR)
+    twins = [Watch.objects.get(), Watch.objects.get()]
+    with django_capture_on_commit_callbacks(execute=True):
+        for twin in twins:
+            watches.check(twin)
+    assert sent == [(routing.LOOK, watch.account_id)]
+
+
+def test_files_are_named_by_the_clock_of_who_begins_or_changes_it(nora: User) -> None:
+    with timezone.override("Europe/Berlin"):
+        watch = begin(nora, "anna")
+    assert watch.time_zone == "Europe/Berlin"
+    with timezone.override("Asia/Tokyo"):
+        watches.change(watch, note="x")
+    assert Watch.objects.get().time_zone == "Asia/Tokyo"
+
+
 def test_no_look_is_promised_that_nobody_makes(set_env: SetEnv) -> None:
     watch = watching(next_at=timezone.now() + HOUR)
     WatchingPause.objects.create()
