@@ -14,6 +14,7 @@ from typing import Final
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from jobs.errors import DiskFull, QuotaExceeded
@@ -84,7 +85,8 @@ def note_list(look: Look, sight: Sight) -> Consequences | None:
     """End a look with the list it brought; None where it was no longer ours."""
     told = Consequences()
     with transaction.atomic():
-        account = looks.claimed(look).select_for_update(no_key=True).first()
+        _lock_in_order(look, sight.author)
+        account = looks.claimed(look).first()
         if account is None:
             return None
         ids = list(looks.served(look).values_list("pk", flat=True))
@@ -180,6 +182,14 @@ def _still_of_use(ids: Iterable[str], now: datetime) -> set[str]:
             if int(story_id) >> 32 >= oldest:
                 kept.add(story_id)
     return kept
+
+
+def _lock_in_order(look: Look, author: Author) -> None:
+    """Lock the account of a look, and the one it may turn out to be, as whoever locks several does:
+    the other order could deadlock."""
+    either = Q(pk=look.account_id) | Q(tiktok_id=author.id)
+    accounts = WatchedAccount.objects.filter(either).order_by("pk")
+    list(accounts.select_for_update(no_key=True).values_list("pk"))
 
 
 def _identify(
