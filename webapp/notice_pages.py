@@ -80,7 +80,8 @@ def push_subscribe(request: HttpRequest) -> HttpResponse:
         return JsonResponse({"error": "refused"}, status=422)
     request.session[SUBSCRIPTION] = row.pk
     _remember_reader(user)
-    return HttpResponse(status=204)
+    # Not as a page, which a script would take for that of a sign-in in front.
+    return HttpResponse(status=204, content_type="text/plain")
 
 
 def push_context(request: HttpRequest) -> dict[str, Any]:

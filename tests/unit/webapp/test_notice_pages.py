@@ -81,6 +81,13 @@ def test_a_browser_that_subscribes_is_shown_with_its_name(client: Client, alice:
     assert outbox.told_members([alice.pk]) == {alice.pk: True}
 
 
+def test_its_answer_is_no_page(client: Client) -> None:
+    """To a script a page is that of a sign-in in front (webapp/static/requests.js)."""
+    told = Browser().told() | {"server_key": vapid.find_or_make().public}
+    answer = client.post(SUBSCRIBE, told, content_type="application/json", secure=True)
+    assert (answer.status_code, answer["Content-Type"]) == (204, "text/plain")
+
+
 def test_links_lead_to_where_people_come(client: Client, set_env: Callable[..., None]) -> None:
     set_env(public_url="https://stories.example.org")
     subscribe(client, Browser())
