@@ -70,11 +70,13 @@ def test_the_page_says_how_far_it_has_come(library: Path, browser: Client) -> No
     assert answer.status_code == 302
     assert answer["Location"].endswith(f"#story-{story.pk}")
     page = page_of(browser, story)
-    assert "Being copied to the library" in page
+    assert page.count("Being copied to the library") == 2  # on the tile, and in its menu
     assert OFFER not in page.replace("Kept for good", "")
     tags.append(browser.get(fragment).headers["ETag"])
     run.run()
-    assert "Kept for good" in page_of(browser, story)
+    page = page_of(browser, story)
+    assert page.count("Kept for good") == 2
+    assert '<dd class="library">' in page
     tags.append(browser.get(fragment).headers["ETag"])
     assert len(set(tags)) == 3
     assert len(files(library)) == 3
