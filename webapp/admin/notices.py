@@ -37,7 +37,9 @@ class ChannelForm(_ModelForm):
         help_text=_ADDRESS,
         required=False,
         max_length=channels.MAX_ADDRESS,
-        widget=forms.PasswordInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+        widget=forms.PasswordInput(
+            attrs={"class": "vTextField", "autocomplete": "off", "spellcheck": "false"}
+        ),
     )
 
     class Meta:
@@ -115,7 +117,7 @@ class DeliveryAdmin(_AdminsAlone):
     )  # fmt: skip
     list_display_links = None
     fields = ("owner", "way", "state", "reason", "tries", "created_at", "ended_at")
-    list_filter = ("way", "state", "reason")
+    list_filter = ("way", "state")
     list_select_related = ("owner",)
     ordering = ("-created_at",)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -94,6 +95,13 @@ def test_a_list_of_deliveries_says_nothing_of_what_and_where(browser: Client, al
         assert "No answer came." in page
         assert "secret.example.org" not in page
     assert plain(browser.get(f"{DELIVERIES}?way=webhook").content).count("No answer came.") >= 1
+
+
+def test_every_filter_has_words(browser: Client, alice: User) -> None:
+    Delivery.objects.create(owner=alice, batch="0f8fad5b-d9cb-469f-a165-70867728950e", way=Way.PUSH)
+    filters = browser.get(DELIVERIES).content.decode().partition('id="changelist-filter"')[2]
+    assert "?way__exact=push" in filters
+    assert not re.search(r"<a [^>]*>\s*</a>", filters)
 
 
 @pytest.mark.parametrize("lookup", ["label=secret.example.org", "owner__password__startswith=a"])
