@@ -12,6 +12,8 @@ from playwright.sync_api import Page
 
 from accounts import invitations, people, signin, tokens
 from accounts.models import Scope
+from jobs.library import choices
+from jobs.models import LibraryMode
 from tests import factories
 
 Shoot = Callable[..., bool]
@@ -21,6 +23,7 @@ Take = Callable[..., None]
 def prepare(alice: User) -> None:
     """Something to see: tokens, and someone with a second step."""
     TOTP.activate(factories.make_user("careful"), "JBSWY3DPEHPK3PXP")
+    choices.choose(alice.pk, LibraryMode.ASK)
     tokens.create(alice, "Backup script", timezone.now() - timedelta(days=1))
     tokens.create(alice, "Newsroom dashboard", scope=Scope.READ)
 
@@ -31,6 +34,8 @@ def inside(page: Page, tail: str, shoot: Shoot, take: Take) -> None:
     shoot("devices", "/account/sessions/", full=False)
     shoot("names", "/account/names/")
     shoot("names-wrong", "/account/names/?template={author}/{date}")
+    shoot("notifications", "/account/notifications/")
+    shoot("library", "/account/library/")
     shoot("feed-off", "/account/feed/")
     if shoot("feed-fresh", "/account/feed/"):
         page.click("main form.card button")

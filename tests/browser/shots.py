@@ -280,7 +280,12 @@ def filled_site() -> Iterator[tuple[str, dict[str, Job]]]:
         # An address a phone understands, for the pages that show one.
         public = {"public_url": "https://keep.example"}
         settings.STORYKEEP = settings.STORYKEEP.model_copy(update=public)
-        settings.STORYKEEP = settings.STORYKEEP.model_copy(update={"watches": "members"})
+        more = {
+            "watches": "members",
+            "push_contact": "keeper@example.org",
+            "library_dir": Path(settings.STORYKEEP.data_dir) / "library",
+        }
+        settings.STORYKEEP = settings.STORYKEEP.model_copy(update=more)
         settings.ACCOUNT_RATE_LIMITS = False  # these pictures sign in more often than people do
         account_shots.prepare(alice)
         watch_shots.prepare(alice)
