@@ -163,6 +163,8 @@ def running_instance() -> Iterator[Stack]:
             "STORYKEEP_ADMIN_USER": NAME,
             "STORYKEEP_ADMIN_PASSWORD": PASSWORD,
             "STORYKEEP_LIST_RATE": "0",
+            "STORYKEEP_PUSH_CONTACT": "keeper@example.org",
+            "STORYKEEP_LIBRARY_DIR": str(folder / "library"),
         }
         log = (folder / "up.log").open("w+")
         process = subprocess.Popen(

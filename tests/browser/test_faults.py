@@ -30,6 +30,9 @@ ADMIN = (
     "/admin/jobs/story/",
     "/admin/jobs/artifact/",
     "/admin/jobs/package/",
+    "/admin/notices/channel/",
+    "/admin/notices/channel/add/",
+    "/admin/notices/delivery/",
 )
 DOORS = ("/login/", "/setup/used-up/", "/join/used-up/")
 """Pages of people who are not signed in."""

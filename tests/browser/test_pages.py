@@ -26,6 +26,8 @@ PLACES = (
     "/account/security/",
     "/account/data/",
     "/account/invitations/",
+    "/account/notifications/",
+    "/account/library/",
     "/account/security/totp/activate/",
     "/phone/",
     "/offline/",
