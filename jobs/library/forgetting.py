@@ -35,6 +35,20 @@ def count(owner_id: int, job_ids: Sequence[UUID]) -> int:
     return copies.filter(role=CopyRole.MEDIA).exclude(state=CopyState.FAILED).count()
 
 
+def jobs_with_copies(owner_id: int, job_ids: Sequence[UUID]) -> frozenset[UUID]:
+    """Those of a member's jobs that have stories in the library, or on their way there.
+
+    No query without a library, else one.
+    """
+    if not library_folder.is_set() or not job_ids:
+        return frozenset()
+    copies = LibraryCopy.objects.filter(owner_id=owner_id).exclude(state=CopyState.REMOVING)
+    stories = Story.objects.filter(
+        owner_id=owner_id, item__job_id__in=job_ids, tiktok_id__in=copies.values("tiktok_id")
+    )
+    return frozenset(stories.values_list("item__job_id", flat=True).distinct())
+
+
 def forget(owner_id: int, job_ids: Sequence[UUID]) -> None:
     """Have these jobs' files in the library removed, where they are as they were written.
 

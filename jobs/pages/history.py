@@ -49,6 +49,7 @@ def history(request: HttpRequest) -> HttpResponse:
     state = ItemState(chosen) if chosen else None
     jobs = cards.search_jobs(request.user, words, state)
     page = Paginator(jobs, JOBS_PER_PAGE).get_page(request.GET.get("page"))
+    listed = [job.pk for job in page.object_list]
     days = [
         list(cards_of_day)
         for _day, cards_of_day in groupby(
@@ -62,6 +63,7 @@ def history(request: HttpRequest) -> HttpResponse:
         "chosen": state,
         "states": STATE_FILTERS,
         "manage": True,
+        "in_library": forgetting.jobs_with_copies(int(request.user.pk or 0), listed),
         "style": "time",
         "disk_away": disk.is_away(),
     }

@@ -170,6 +170,7 @@ def _context(
         "page": page,
         "etag": _etag(_state_of(taken, reader, wish), page),
         "lines": renderer.lines(),
+        "in_library": bool(reader.library),
         "rows": renderer.rows,
         "heroes": renderer.heroes and bool(snapshot.stories),
         "query": found.query(),

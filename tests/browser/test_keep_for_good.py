@@ -82,12 +82,24 @@ def test_a_tile_is_kept_for_good_and_forgotten_with_its_job(visit: Open, stack: 
     page.goto("/account/library/")
     expect(page.get_by_text("1 file kept")).to_be_visible()
 
-    page.goto(f"{job}forget/")
-    box = page.get_by_label("Also delete its copy in the library")
+    # From the history as from its own page, it is asked about the copy before anything goes.
+    page.goto("/history/")
+    row = page.locator(f"#job-{job.rstrip('/').rpartition('/')[2]}")
+    row.locator("a[data-confirm]").tap()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_label("Also delete its copy in the library")).to_be_visible()
+    dialog.get_by_text("Keep", exact=True).tap()
+    row.locator("input[name=job]").check()
+    page.locator("#chosen").get_by_role("button", name="Forget").tap()
+    expect(page.get_by_label("Also delete its copy in the library")).to_be_visible()
+    page.goto(job)
+    page.get_by_role("link", name="Forget this job").tap()
+    box = dialog.get_by_label("Also delete its copy in the library")
     expect(box).not_to_be_checked()
+    assert sideways(page) <= 0
     box.check()
-    page.get_by_role("button", name="Forget").tap()
-    page.wait_for_url(re.compile(r"^[^#?]*(?<!forget/)$"))
+    dialog.get_by_role("button", name="Forget").tap()
+    page.wait_for_url(re.compile("/history/"))
     deadline = time.monotonic() + PATIENCE_S
     while path.exists():
         assert time.monotonic() < deadline

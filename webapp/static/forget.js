@@ -1,6 +1,6 @@
 // The history: what is forgotten goes from the list at once, and comes back for some seconds with Undo.
 // Only then the request is sent; and when the page is left before. A job's own page goes to the
-// history, which forgets it in that way.
+// history, which forgets it in that way. What is in the library is asked about first, and has no Undo.
 "use strict";
 
 (() => {
@@ -152,6 +152,7 @@
   });
   form.addEventListener("submit", (event) => {
     if (!event.submitter || event.submitter.value !== "forget" || !boxes().length) return;
+    if (boxes().some((box) => "asks" in box.dataset)) return; // of the library's copies a page asks
     event.preventDefault();
     forget(boxes().map((box) => box.value));
   });

@@ -25,6 +25,18 @@ def test_a_story_that_another_job_has_as_well_stays() -> None:
     assert LibraryCopy.objects.filter(state=CopyState.REMOVING).count() == 2
 
 
+def test_jobs_with_something_in_the_library_are_told_from_others() -> None:
+    kept, other = (make_story(make_item(make_job()), tiktok_id=key) for key in "78")
+    for story in (kept, other):
+        make_artifact(story)
+    wanted.keep_story(kept)
+    jobs = [kept.item.job_id, other.item.job_id]
+    assert forgetting.jobs_with_copies(kept.owner_id, jobs) == {kept.item.job_id}
+    assert forgetting.jobs_with_copies(make_user("bob").pk, jobs) == frozenset()
+    forgetting.forget(kept.owner_id, jobs)
+    assert forgetting.jobs_with_copies(kept.owner_id, jobs) == frozenset()
+
+
 def test_nobody_elses_files_are_forgotten() -> None:
     for name in ("alice", "bob"):
         story = make_story(make_item(make_job(make_user(name))), tiktok_id="7")

@@ -222,6 +222,22 @@ def test_forgetting_asks_about_the_library(library: Path, browser: Client) -> No
     assert len(files(library)) == 3
 
 
+def test_what_is_in_the_library_is_not_forgotten_without_a_question(
+    library: Path, browser: Client
+) -> None:
+    """With a script as well, which forgets anything else at once, with Undo."""
+    story = story_of_alice()
+    pages = [reverse("job", args=[story.item.job_id]), reverse("history")]
+    for page in pages:
+        assert "data-forget" in browser.get(page).content.decode()
+    browser.post(reverse("story_keep", args=[story.pk]))
+    for page in pages:
+        html = browser.get(page).content.decode()
+        assert "data-forget" not in html
+        assert f'href="{reverse("job_forget", args=[story.item.job_id])}" data-confirm' in html
+    assert "data-asks" in html
+
+
 @pytest.mark.parametrize("several", [False, True])
 def test_forgetting_with_the_library_removes_it_there(
     library: Path, browser: Client, several: bool
