@@ -82,6 +82,19 @@ def test_the_page_says_how_far_it_has_come(library: Path, browser: Client) -> No
     assert len(files(library)) == 3
 
 
+def test_it_still_says_so_when_the_job_has_no_files_any_more(
+    library: Path, browser: Client
+) -> None:
+    story = story_of_alice()
+    browser.post(reverse("story_keep", args=[story.pk]))
+    run.run()
+    browser.post(reverse("job_clean", args=[story.item.job_id]))
+    page = page_of(browser, story)
+    assert "Deleted" in page
+    assert page.count("Kept for good") == 1
+    assert OFFER not in page.replace("Kept for good", "")
+
+
 def test_it_is_offered_again_after_it_failed(library: Path, browser: Client) -> None:
     story = story_of_alice()
     browser.post(reverse("story_keep", args=[story.pk]))
