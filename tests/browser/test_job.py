@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import Open, Stack, Witness, saved
-from tests.browser.test_main_path import paste, settle
+from tests.browser.test_main_path import paste, settle, until
 
 WAIT_MS = 60_000
 CROWD = "night.trains foggy.morning quiet.lane harbour.bakery long.gallery nobody.at.all slow.tide"
@@ -109,7 +109,7 @@ def test_what_comes_lands_softly_unless_motion_is_unwanted(
     row = page.locator(".row-line", has_text="Harbour Bakery")
     row.locator(".line-acts [data-fold]").click()
     expect(row.locator(".tile")).to_have_count(4)
-    page.wait_for_function("landed === 1")
+    until(page, "landed === 1")
     expect(page.locator(".landing")).to_have_count(0)
     row.get_by_role("link", name="Show less").click()
     expect(page.locator(".tile")).to_have_count(0)
