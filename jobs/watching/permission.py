@@ -45,8 +45,13 @@ def lookable() -> QuerySet[Watch]:
     """
     if not is_on() or is_paused():
         return Watch.objects.none()
+    states = (WatchState.CHECKING, WatchState.ACTIVE)
+    return Watch.objects.filter(of_allowed(), state__in=states, next_at__isnull=False)
+
+
+def of_allowed() -> Q:
+    """Watches of people who may watch, where anybody may."""
     allowed = Q(owner__is_active=True)
     if settings.STORYKEEP.watches == "admins":
         allowed &= Q(owner__is_staff=True)
-    states = (WatchState.CHECKING, WatchState.ACTIVE)
-    return Watch.objects.filter(allowed, state__in=states, next_at__isnull=False)
+    return allowed

@@ -255,7 +255,8 @@ def _require_room(owner_id: Any) -> None:
             % {"limit": env.watches_per_member},
             hint_said=_("Stop watching one that you need no longer."),
         )
-    if running.count() >= env.watches_max:
+    # Those of people who may not watch any more rest, and take nobody's place.
+    if running.filter(permission.of_allowed()).count() >= env.watches_max:
         raise QuotaExceeded(
             "watches_max",
             said=_("This Storykeep watches as many accounts as it may."),
