@@ -24,6 +24,7 @@ from notices.kinds import OF_JOBS, THIRD_PARTIES, DeliveryState, Kind, Reason, W
 from notices.models import Channel, Delivery, Message, Preference, PushSubscription, Webhook
 from notices.planning import schedule_of, zone_of
 from notices.sealing import Unreadable
+from notices.turns import TURN, Turns, first_at, rest
 from notices.wire import Answer, NotSent, Post, Request
 from notices.wording import Text, write
 
@@ -40,7 +41,8 @@ WAITS: Final[Mapping[Way, tuple[timedelta, ...]]] = {
 MAX_RETRY_AFTER: Final = timedelta(hours=6)
 GIVEN_UP_AFTER: Final = timedelta(days=1)
 BATCH: Final = 100
-"""Deliveries looked at in one call."""
+"""Deliveries that are tried in one call at most."""
+_turns: Final = Turns()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,16 +75,27 @@ class _Later(Exception):
 
 
 def deliver(outside: Outside, clock: Callable[[], datetime] = timezone.now) -> int:
-    """Send what is due; how many deliveries were sent. Safe to run in several workers at once."""
-    now = clock()
-    due = _due(now).order_by("not_before", "created_at")
-    if _has_no_key():  # a worker with a data folder of its own: another one has the key
-        due = due.exclude(way=Way.PUSH)
-    sent = 0
-    for row in list(due[:BATCH]):
+    """Send what is due, of one member after the other; how many deliveries were sent. It ends after
+    a turn (`notices.turns`), and the next call goes on. Safe to run in several threads and workers
+    at once."""
+    begun, sent = clock(), 0
+    without_key = _has_no_key()  # a worker with a data folder of its own: another one has the key
+    for _ in range(BATCH):
         if outside.stop():
             break
-        sent += _try(row, outside, clock)
+        due = _due(clock())
+        if without_key:
+            due = due.exclude(way=Way.PUSH)
+        place = _turns.take(due)
+        if place is None:
+            break
+        try:
+            row = first_at(place, due)
+            sent += row is not None and _try(row, outside, clock)
+        finally:
+            _turns.release(place)
+        if not timedelta(0) <= clock() - begun < TURN:
+            break
     return sent
 
 
@@ -153,6 +166,8 @@ def _put_off(
     claim: QuerySet[Delivery], row: Delivery, preference: Preference, later: _Later, now: datetime
 ) -> None:
     waits = WAITS[Way(row.way)]
+    if later.reason == Reason.TOO_SLOW:  # nothing else there is any quicker
+        rest(row, waits[min(row.tries, len(waits) - 1)], now)
     if row.tries >= len(waits):  # of the tries before this one
         _end(claim, DeliveryState.GIVEN_UP, later.reason, now)
         return
