@@ -11,6 +11,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from notices.delivering import Outside
+from notices.turns import Turns
 from tests.factories import make_user
 from tests.unit.notices.receiving import Browser, Network
 
@@ -43,6 +44,11 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 @pytest.fixture(autouse=True)
 def _folder(tmp_path: Path, set_env: Callable[..., None]) -> None:
     set_env(data_dir=tmp_path, push_contact="me@example.org")
+
+
+@pytest.fixture(autouse=True)
+def _nobody_was_served_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("notices.delivering._turns", Turns())
 
 
 @pytest.fixture
