@@ -11,7 +11,7 @@ import re
 import secrets
 from base64 import urlsafe_b64encode
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -32,7 +32,7 @@ class PushKey:
     """public: in base64url, as browsers take it. private_pem: PKCS#8."""
 
     public: str
-    private_pem: str
+    private_pem: str = field(repr=False)
 
 
 def find() -> PushKey | None:

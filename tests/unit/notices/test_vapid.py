@@ -22,6 +22,12 @@ def test_it_is_made_once_for_nobody_else_to_read(tmp_path: Path) -> None:
     assert (len(point), point[0]) == (65, 4)
 
 
+def test_it_shows_its_private_half_nowhere() -> None:
+    key = vapid.find_or_make()
+    assert "PRIVATE" not in f"{key!r} {key}"
+    assert key.public in repr(key)
+
+
 def test_of_several_at_once_one_makes_it() -> None:
     keys: list[vapid.PushKey] = []
     start = threading.Barrier(8)
