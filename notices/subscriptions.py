@@ -38,7 +38,7 @@ class SubscriptionRefused(ValueError):
 def is_push_host(host: str) -> bool:
     """Whether it is a host of a push service."""
     host = host.lower()
-    return any(
+    return all(host.split(".")) and any(
         host.endswith(known[1:]) if known.startswith("*.") else host == known for known in HOSTS
     )
 
