@@ -329,7 +329,8 @@ def event(
     for message in messages:
         said = text([message])
         facts = message.facts
-        authors = facts.get("authors") or [name for name in [facts.get("author")] if name]
+        only = facts.get("author") or facts.get("new")
+        authors = facts.get("authors") or [name for name in [only] if name]
         kept = message.kept_until
         listed.append(
             {

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from notices import channels, webhooks
+from notices import channels, outbox, planning, webhooks
 from notices.delivering import LEASE, Outside, deliver
-from notices.kinds import DeliveryState, Reason
+from notices.kinds import DeliveryState, Kind, Reason
 from notices.models import Channel, Delivery, Preference, Webhook
+from notices.outbox import News
 from notices.sealing import seal
 from notices.wire import NotSent
 from notices.wording import Text
@@ -128,6 +129,18 @@ def test_a_webhook_gets_what_programs_need(
             }
         ],
     }
+
+
+def test_a_webhook_is_given_the_account_that_has_a_new_name(
+    alice: User, webhook: Webhook, clock: Clock, outside: Outside, network: Network
+) -> None:
+    Preference.objects.update(names=True)
+    facts = {"old": "anna", "new": "anna.new"}
+    outbox.add(News(owner_id=alice.pk, kind=Kind.WATCH_RENAMED, key="1", facts=facts))
+    planning.plan(clock())
+    deliver(outside, clock)
+    [message] = json.loads(network.requests[0].body)["messages"]
+    assert (message["authors"], message["title"]) == (["anna.new"], "@anna is @anna.new now")
 
 
 def test_a_webhook_is_tried_three_times(
