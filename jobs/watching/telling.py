@@ -50,7 +50,8 @@ def tell_renamed(watches: Iterable[Watch], old: str, new: str) -> int:
 
 
 def tell_holes(gaps: Iterable[tuple[Watch, WatchGap]]) -> int:
-    """Tell of times that were not covered, with the next message; how many."""
+    """Tell of times that were not covered, with the next message; how many. Not of a watch whose
+    finds are not told either."""
     return outbox.add_all(
         [
             _news(
@@ -62,6 +63,7 @@ def tell_holes(gaps: Iterable[tuple[Watch, WatchGap]]) -> int:
                 until=gap.ends_at.isoformat(),
             )
             for watch, gap in gaps
+            if watch.notify
         ]
     )
 

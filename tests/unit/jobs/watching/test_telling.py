@@ -79,6 +79,12 @@ def test_a_hole_is_told_with_its_times() -> None:
     assert Message.objects.get().rides
 
 
+def test_a_hole_is_not_told_where_that_is_not_wanted() -> None:
+    watch = watching(covered_until=timezone.now() - 30 * HOUR, notify=False)
+    note_list(claimed(watch), sight())
+    assert told() == []
+
+
 def test_what_a_watch_found_is_told_by_its_job_unless_that_is_not_wanted() -> None:
     for notify in (False, True):
         watch = watching(notify=notify, of=WatchedAccount.objects.create(name=f"x{notify}"))
