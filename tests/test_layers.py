@@ -75,7 +75,7 @@ FLOORS = {
         FACTS["notices"],
         frozenset({"apprise_child", "outbox", "schedule", "sealing", "subscriptions", "vapid"}),
         frozenset({"planning", "wire", "wording"}),
-        frozenset({"channels", "push_message", "webhooks"}),
+        frozenset({"channels", "push_message", "turns", "webhooks"}),
         frozenset({"delivering"}),
     ),
     "stories": (
