@@ -169,7 +169,10 @@ def plain_http(facts: Facts) -> Iterator[Problem]:
         code="plain_http",
         verdict=Verdict.WARN,
         title=_("This site uses http"),
-        detail=_("Browsers block Paste, Share and Install, and passwords travel unencrypted."),
+        detail=_(
+            "Browsers block Paste, Share, Install and notifications, "
+            "and passwords travel unencrypted."
+        ),
         fix=_(
             "Put a reverse proxy with https in front (docs/deploy.md), and set "
             "STORYKEEP_PUBLIC_URL to its address."
