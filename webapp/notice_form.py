@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from notices.models import Channel, Preference
+from notices.models import Channel, Preference, Webhook
 
 _HOURS: Final = [(str(hour), f"{hour:02}:00") for hour in range(24)]
+_QUIET_UNTIL: Final = 7
+"""Unless one says so."""
+
+
+def _when() -> Iterable[tuple[str, Any]]:
+    """Asked for with each form, for the words are in the language of its reader."""
+    yield "", _("As it happens")
+    for hour, text in _HOURS:
+        yield hour, _("Once a day, at %s") % text
 
 
 def _hour(text: str) -> int | None:
@@ -26,7 +36,7 @@ class NoticeForm(forms.Form):
     )
     digest_hour = forms.TypedChoiceField(
         label=_("When"),
-        choices=[("", _("As it happens")), *((n, _("Once a day, at %s") % at) for n, at in _HOURS)],
+        choices=_when,
         coerce=_hour,
         empty_value=None,
         required=False,
@@ -53,7 +63,7 @@ class NoticeForm(forms.Form):
         help_text=_("Whoever runs this instance has set these up."),
     )
     names = forms.BooleanField(
-        label=_("Name accounts there"),
+        label=_("Name accounts in channel and webhook messages"),
         required=False,
         help_text=_(
             "Otherwise a channel or webhook only says how many. Others may be able to read it."
@@ -73,12 +83,19 @@ class NoticeForm(forms.Form):
                 "names": preference.names,
             },
         )
-        if not Channel.objects.exists():
+        has_channels = Channel.objects.exists()
+        if not has_channels:
             del self.fields["channel"]
+        if not has_channels and not Webhook.objects.filter(pk=preference.owner_id).exists():
+            del self.fields["names"]
 
     def clean(self) -> dict[str, Any]:
-        """The answers. Raises ValidationError where one end of the quiet hours is missing."""
+        """The answers. Quiet hours end at seven unless one says so; an error where they could not,
+        or where their beginning is missing."""
         answers: dict[str, Any] = super().clean() or self.cleaned_data
+        begins = answers.get("quiet_from")
+        if answers.get("quiet_until", 0) is None and begins not in {None, _QUIET_UNTIL}:
+            answers["quiet_until"] = _QUIET_UNTIL
         if (answers.get("quiet_from") is None) != (answers.get("quiet_until") is None):
             self.add_error("quiet_until", _("Choose when quiet hours begin and when they end."))
         return answers
@@ -86,12 +103,14 @@ class NoticeForm(forms.Form):
     def fill(self, preference: Preference) -> None:
         """Put the answers into a preference, which is not saved yet."""
         answers = self.cleaned_data
-        preference.own, preference.names = answers["own"], answers["names"]
+        preference.own = answers["own"]
         preference.digest_hour = answers["digest_hour"]
         preference.quiet_from = answers["quiet_from"]
         preference.quiet_until = answers["quiet_until"]
         if "channel" in self.fields:
             preference.channel = answers["channel"]
+        if "names" in self.fields:
+            preference.names = answers["names"]
 
 
 def _text(hour: int | None) -> str:
