@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 from django import forms
 from django.contrib import admin
 from django.db.models import Model
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -23,8 +24,8 @@ else:
     _ModelForm = forms.ModelForm
 
 _ADDRESS: Final = gettext_lazy(
-    "As Apprise writes it, e.g. ntfys://ntfy.example.org/family or mailto://…?to={user}. {user} "
-    "stands for the name of the member. It is stored encrypted and never shown again."
+    "As Apprise writes it, e.g. ntfys://ntfy.example.org/stories-{user}. {user} stands for the "
+    "username of the member who is told. It is stored encrypted and never shown again."
 )
 _KEPT: Final = gettext_lazy("Leave it empty to keep the address there is.")
 
@@ -60,7 +61,9 @@ class ChannelForm(_ModelForm):
         try:
             channels.set_address(self.instance, address)
         except channels.AddressRefused as error:
-            raise forms.ValidationError(_("Apprise knows no service by this address.")) from error
+            raise forms.ValidationError(
+                _("Apprise knows no service by this address. Enter it again.")
+            ) from error
         return ""
 
 
@@ -68,6 +71,13 @@ class _AdminsAlone(SafeLookupsAdmin):
     """Rows that superusers see, whatever rights others of the staff may have."""
 
     list_per_page = 50
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The list, headed by what is in it."""
+        title = {"title": capfirst(self.opts.verbose_name_plural)}
+        return super().changelist_view(request, title | (extra_context or {}))
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         """Permission for admins alone."""

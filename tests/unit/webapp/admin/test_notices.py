@@ -57,9 +57,22 @@ def test_an_address_that_apprise_does_not_know_is_not_repeated(
     browser: Client, address: str
 ) -> None:
     page = add(browser, new_address=address)
-    assert "Apprise knows no service by this address." in page
+    assert "Apprise knows no service by this address. Enter it again." in page
     assert "hush" not in page
     assert not Channel.objects.exists()
+
+
+@pytest.mark.parametrize(("url", "heading"), [(CHANNELS, "Channels"), (DELIVERIES, "Deliveries")])
+def test_a_list_is_headed_by_what_is_in_it(browser: Client, url: str, heading: str) -> None:
+    page = plain(browser.get(url).content)
+    assert re.search(rf"<h1[^>]*>\s*{heading}\s*</h1>", page)
+
+
+def test_the_example_of_an_address_takes_no_members_name_for_an_address(browser: Client) -> None:
+    page = plain(browser.get(f"{CHANNELS}add/").content)
+    assert "ntfys://ntfy.example.org/stories-{user}" in page
+    assert "username of the member who is told" in page
+    assert "mailto" not in page
 
 
 def test_a_new_name_keeps_the_address(browser: Client) -> None:
