@@ -226,6 +226,7 @@ def _page(
         "webhook": Webhook.objects.filter(pk=user.pk).first(),
         "refused_address": refused_address,
         "secret": secret,
+        "has_links": bool(settings.STORYKEEP.public_url),
         "missed": _missed(user, preference),
     }
     return render(request, "registration/notifications.html", context, status=status)

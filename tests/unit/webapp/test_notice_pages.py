@@ -239,7 +239,7 @@ def test_names_are_not_said_unless_one_wants_it() -> None:
     [
         {"digest_hour": "24"},
         {"digest_hour": "x"},
-        {"quiet_from": "22"},
+        {"quiet_from": "7"},
         {"quiet_until": "7"},
         {"own": ""},
         {"channel": "99"},
@@ -264,12 +264,32 @@ def test_there_is_no_choice_of_channels_where_there_are_none(client: Client) -> 
     assert 'name="channel"' not in text(client.get(PAGE))
 
 
+def test_admins_are_told_what_is_not_set_up(
+    client: Client, alice: User, set_env: Callable[..., None]
+) -> None:
+    no_channel, no_link = "No channel yet.", "carry no link until"
+    page = text(client.get(PAGE))
+    assert no_channel not in page
+    assert no_link not in page
+    User.objects.update(is_superuser=True, is_staff=True)
+    page = text(client.get(PAGE))
+    assert no_channel in page
+    assert 'href="/admin/notices/channel/add/"' in page
+    assert no_link in page
+    Channel.objects.create(name="Family", address="", scheme="ntfy")
+    set_env(public_url="https://stories.example.org")
+    page = text(client.get(PAGE))
+    assert no_channel not in page
+    assert no_link not in page
+
+
 # --- the webhook ----------------------------------------------------------------------------------
 
 
 def test_a_webhooks_secret_is_shown_once(client: Client) -> None:
     page = text(client.post(PAGE, {"webhook": "1", "address": " https://hooks.example.org/t0ken "}))
     assert "whsec_" in page
+    assert f'action="{PAGE}#webhook"' in page  # where the answer is shown
     later = text(client.get(PAGE))
     assert "whsec_" not in later
     assert "t0ken" not in later
@@ -285,6 +305,8 @@ def test_a_webhooks_secret_is_shown_once(client: Client) -> None:
 def test_an_address_that_may_not_be_used_is_shown_again(client: Client, address: str) -> None:
     page = text(client.post(PAGE, {"webhook": "1", "address": address}), 422)
     assert "Use a public https address" in page
+    assert page.count(" autofocus") == 1
+    assert 'id="address" ' in page.partition(" autofocus")[0].rpartition("<")[2]
     assert "<b>" not in page
     assert not Webhook.objects.exists()
 
