@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import connections
 from django.utils import timezone
 
@@ -21,11 +22,12 @@ from jobs.queue import broker, routing, settling, submission
 from jobs.queue.claims import Claim
 from jobs.queue.settling import Outcome
 from jobs.states import ItemState
-from notices import apprise_child, channels, delivering, planning, vapid, webhooks
+from notices import apprise_child, channels, delivering, outbox, planning, vapid, webhooks
 from notices.channels import AddressRefused
 from notices.delivering import Outside
-from notices.kinds import DeliveryState, Reason
+from notices.kinds import DeliveryState, Kind, Reason
 from notices.models import Channel, Delivery, Message, Preference
+from notices.outbox import News
 from notices.wire import NotSent
 from notices.wording import Text
 from tests.factories import make_artifact, make_item, make_story, make_user
@@ -123,6 +125,42 @@ def test_four_workers_at_once_send_each_message_once() -> None:
         in_threads(4, work)
     assert sorted(taken.path for taken in receiver.taken) == [f"/{n}" for n in range(6)]
     assert set(Delivery.objects.values_list("state", flat=True)) == {DeliveryState.SENT}
+
+
+def test_a_receiver_that_says_nothing_keeps_one_thread_and_the_other_serves_the_rest() -> None:
+    slow, quick = make_user("slow"), make_user("quick")
+    with receiving() as silent, receiving() as receiver:
+        hosts = (f"localhost:{silent.port}", f"127.0.0.1:{receiver.port}")
+        silent.answering.clear()
+        for owner, host in zip((slow, quick), hosts, strict=True):
+            Preference.objects.create(owner=owner)
+            webhooks.put(owner.pk, f"http://{host}/hook", hosts)
+
+        def test(owner: User, key: str) -> None:
+            outbox.add(News(owner_id=owner.pk, kind=Kind.TEST, key=key, facts={"way": "webhook"}))
+            planning.plan(timezone.now())
+
+        def deliver() -> None:
+            try:
+                with Sender(None) as sender:
+                    delivering.deliver(Outside(post=sender.post, webhook_hosts=hosts))
+            finally:
+                connections.close_all()
+
+        for number in range(3):
+            test(slow, f"slow:{number}")
+        thread = threading.Thread(target=deliver)
+        thread.start()
+        eventually(lambda: Delivery.objects.filter(leased_until__isnull=False).exists())
+        test(quick, "quick")
+        deliver()  # as the other thread: it comes back with nobody left but who is in hand
+        assert thread.is_alive()
+        assert (len(silent.taken), len(receiver.taken)) == (0, 1)
+        assert Delivery.objects.filter(owner=slow, tries=0).count() == 2
+        silent.answering.set()
+        thread.join()
+        deliver()  # should its turn have been over
+    assert len(silent.taken) == 3
 
 
 def test_a_webhook_can_be_checked_by_whoever_has_its_secret() -> None:
