@@ -118,6 +118,7 @@ def _overview_context(request: HttpRequest, now: Dashboard) -> dict[str, Any]:
         "disk_percent": chart.percent(disk.used_bytes, whole) if disk else 0,
         "may_cancel": _may_cancel(request),
         "numbers": overview.of_instance(timezone.now()) if permission.is_on() else None,
+        "watching_paused": permission.is_on() and permission.is_paused(),
         "refresh_ms": REFRESH_MS,
     }
 

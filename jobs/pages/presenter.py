@@ -21,7 +21,7 @@ from jobs.pages.packed import packed
 from jobs.pages.tiles import Tile, present_tile, removed_at
 from jobs.queries.job_view import FileView, ItemView, Snapshot, StoryView
 from jobs.queries.looks import CLEANED, SKIPPED, LookCount, look_counts
-from jobs.queries.titles import display_name, normalized
+from jobs.queries.titles import display_name, normalized, note_as_title
 from jobs.queue import resubmission
 from jobs.states import OPEN, SHORT, ItemState
 from jobs.text import isolated
@@ -173,7 +173,7 @@ def present(
     return JobPage(
         job=job,
         title=title_of(job),
-        names=names_of(job.items) if job.note.strip() else "",
+        names=names_of(job.items) if job.note.strip() and not job.from_watch else "",
         handle=lines[0].handle if among == 1 else "",
         lines=lines,
         shown_lines=_without_repeated_hints(shown) if many else shown,
@@ -249,8 +249,8 @@ def _without_repeated_hints(lines: Sequence[PresentedLine]) -> tuple[PresentedLi
 
 
 def title_of(job: Snapshot) -> str:
-    """The title of a job: its note, which somebody wrote to know it again; else `names_of`."""
-    return " ".join(job.note.split()) or names_of(job.items)
+    """The title of a job: its note, where `note_as_title` has it be one; else `names_of`."""
+    return note_as_title(job.note, from_watch=job.from_watch) or names_of(job.items)
 
 
 def names_of(items: Sequence[ItemView]) -> str:

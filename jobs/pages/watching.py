@@ -5,6 +5,7 @@ Who may not watch accounts on this instance finds nothing here. A watch of anoth
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,6 +14,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.contrib.messages.storage.base import Message
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -48,7 +50,12 @@ def _own_watch(request: HttpRequest, watch_id: UUID) -> Watch:
 
 
 def _address(watch: Watch) -> str:
-    return f"{reverse('watching')}#watch-{watch.pk}"
+    return f"{reverse('watching')}#{_anchor(watch)}"
+
+
+def _anchor(watch: Watch) -> str:
+    """The id of a watch's card, and the tag of messages that are shown in it."""
+    return f"watch-{watch.pk}"
 
 
 @login_required
@@ -69,7 +76,8 @@ def watching(request: HttpRequest) -> HttpResponse:
         return _page(request, line=line, problem=error_words(error), status=422)
     if watch.state != WatchState.CHECKING:
         name = isolated(f"@{watch.account.name}")
-        messages.info(request, _("You already watch %(name)s.") % {"name": name})
+        said = _("You already watch %(name)s.") % {"name": name}
+        messages.info(request, said, extra_tags=_anchor(watch))
     return redirect(_address(watch))
 
 
@@ -111,12 +119,13 @@ def watch(request: HttpRequest, watch_id: UUID) -> HttpResponse:
     try:
         act()
     except BadRhythm:
-        messages.error(request, _("Choose how often to look."))
+        messages.error(request, _("Choose how often to look."), extra_tags=_anchor(row))
     except StoriesError as error:
-        messages.error(request, " ".join(filter(None, explain(error))))
+        words = " ".join(filter(None, explain(error)))
+        messages.error(request, words, extra_tags=_anchor(row))
     else:
         if said:
-            messages.success(request, said)
+            messages.success(request, said, extra_tags=_anchor(row))
     return redirect(_address(row))
 
 
@@ -165,8 +174,10 @@ def _page(
     views = overview.of_owner(request.user.pk)
     rows = [view.watch for view in views]
     paused = permission.is_paused()
+    said = _messages_by_place(request, {_anchor(row) for row in rows})
     context = {
-        "views": views,
+        "cards": [(view, said[_anchor(view.watch)]) for view in views],
+        "messages": said[""],
         "line": line,
         "line_length": _LINE_LENGTH,
         "note_length": NOTE_LENGTH,
@@ -183,6 +194,15 @@ def _page(
         "breaker": breaker.open_state(),
     }
     return uncached(render(request, "jobs/watching.html", context, status=status))
+
+
+def _messages_by_place(request: HttpRequest, anchors: set[str]) -> dict[str, list[Message]]:
+    """The messages to show, by the card they are about; "" for those of the page's top."""
+    places: dict[str, list[Message]] = defaultdict(list)
+    for message in messages.get_messages(request):
+        tag = message.extra_tags or ""
+        places[tag if tag in anchors else ""].append(message)
+    return places
 
 
 # --- on a job's page ------------------------------------------------------------------------------

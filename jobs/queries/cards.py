@@ -25,7 +25,7 @@ from jobs.queries.avatars import avatar_address
 from jobs.queries.empty_lines import empty_reason
 from jobs.queries.line_views import share
 from jobs.queries.looks import CLEANED, SKIPPED, LookCount, look_counts
-from jobs.queries.titles import display_name
+from jobs.queries.titles import display_name, note_as_title
 from jobs.queue.resubmission import is_refetchable, with_refetch_facts
 from jobs.states import OPEN, ItemState, job_state
 from stories.left_out import stored
@@ -42,7 +42,7 @@ class JobCard:
     """One job in a list.
 
     names: of the accounts or links its lines are about, at most three; more_names: how many others.
-    title: the note on one line, "" for none, so that the names are the title.
+    title: `note_as_title`, "" for none, so that the names are the title.
     look_counts: looks of lines and how many have each, most first; empty when all lines agree.
     files, size_bytes: how much Save hands over (`bundles.Amount`), as on the job's page.
     thumbnails: ids of posters of stories that are here.
@@ -261,7 +261,7 @@ def _card(
         id=job.id,
         names=tuple(names[:_MAX_NAMES]),
         more_names=max(0, len(names) - _MAX_NAMES),
-        title=" ".join(job.note.split()),
+        title=note_as_title(job.note, from_watch=job.from_watch),
         note=job.note,
         state=state,
         look=look,

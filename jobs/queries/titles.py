@@ -14,6 +14,12 @@ def display_name(name: str, line: str) -> str:
     return f"@{name}" if name else short_title(line)
 
 
+def note_as_title(note: str, *, from_watch: bool) -> str:
+    """The note of a job on one line, as somebody wrote it to know it again; "" where there is none,
+    and for a job of a watch: one note is all its jobs', and the account tells them apart."""
+    return "" if from_watch else " ".join(note.split())
+
+
 def short_title(line: str) -> str:
     """A line without scheme and query, its middle left out where it exceeds MAX_LENGTH."""
     bare = _SCHEME.sub("", line).split("?")[0] if _SCHEME.match(line) else line

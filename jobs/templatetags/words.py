@@ -43,16 +43,23 @@ def _icon(name: str, static_url: str) -> SafeString:
 
 
 @register.simple_tag
-def when(moment: datetime | None, style: str = "day-time") -> SafeString:
-    """A <time> that a script rewrites in the reader's zone: day-time, time, day, near, weekday.
+def when(
+    moment: datetime | None, style: str = "day-time", since: datetime | None = None
+) -> SafeString:
+    """A <time> that a script rewrites in the reader's zone: its style is one of those below.
 
     day-time: with the year where it is another one. near: the time alone when it is today; else
     which day, as short as that can be said. weekday: as near, but the name of a day within the
-    week.
+    week. initial: the first letter of the day's name. time, day: no more than that. since: a moment
+    that was said just before; on the day of that the time alone is said.
     """
     if moment is None:
         return SafeString("")
-    if style == "day":
+    if since is not None and timezone.localdate(since) == timezone.localdate(moment):
+        text = _time(moment, near=False)
+    elif style == "initial":
+        text = formats.date_format(timezone.localtime(moment), "D")[:1].upper()
+    elif style == "day":
         text = formats.date_format(timezone.localtime(moment), pgettext("date format", "j F Y"))
     elif style == "weekday" and _is_within_week(moment):
         text = formats.date_format(timezone.localtime(moment), "l")
@@ -60,7 +67,13 @@ def when(moment: datetime | None, style: str = "day-time") -> SafeString:
         text = _time(moment, near=style != "time")
     else:
         text = _day_time(moment)
-    return format_html('<time datetime="{}" data-when="{}">{}</time>', iso(moment), style, text)
+    return format_html(
+        '<time datetime="{}" data-when="{}"{}>{}</time>',
+        iso(moment),
+        style,
+        format_html(' data-since="{}"', iso(since)) if since else "",
+        text,
+    )
 
 
 @register.simple_tag

@@ -32,6 +32,8 @@ LOOKED: Final = (WatchState.CHECKING, WatchState.ACTIVE)
 """States in which a watch is looked at."""
 A_TICK: Final = 10
 """Looks that are sent for at a time."""
+REFUSED_KEPT: Final = timedelta(hours=1)
+"""So long a watch is shown whose first look said that there is nothing to watch."""
 URGENT: Final = timedelta(hours=1)
 """A watch whose time is up so soon goes beside what people asked for, not after it."""
 
@@ -61,6 +63,7 @@ def tick(now: datetime) -> int:
     clock.watch.look()
     if not clock.watch.was_set_forward(clock.HOLD_S):  # else it may not be so late
         _end_unrenewed(now)
+        _remove_refused(now)
         telling.tell_ending(now)
         WatchGap.objects.filter(ends_at__lt=now - coverage.KEPT).delete()
     drop_unwatched()
@@ -111,6 +114,14 @@ def drop_unwatched() -> int:
             ~Exists(Watch.objects.filter(account=OuterRef("pk")))
         )
         return left.delete()[0]
+
+
+def _remove_refused(now: datetime) -> None:
+    refused = Watch.objects.filter(
+        state=WatchState.ENDED, covered_until=None, looked_at__lt=now - REFUSED_KEPT
+    )
+    if refused.exists():  # mostly there is none
+        refused.delete()
 
 
 def end(unwanted: Watch, code: str) -> None:

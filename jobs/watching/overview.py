@@ -23,6 +23,8 @@ RENEW_OFFERED: Final = timedelta(days=7)
 """So long before a watch ends its page offers to renew it."""
 _WAITED_FOR: Final = timedelta(minutes=10)
 """So long a page looks again by itself for what comes of a look that somebody asked for."""
+_A_LOOK: Final = timedelta(minutes=5)
+"""No look takes longer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +71,34 @@ class WatchView:
     def refused(self) -> bool:
         """Whether it ended before it began: its first look found that there is nothing to watch."""
         return self.ended and self.watch.covered_until is None
+
+    @property
+    def troubled(self) -> bool:
+        """Whether its owner should see it before the others: it has ended, its last look failed, or
+        it is not covered now. One that rests by its owner's wish is not, nor one refused."""
+        if self.refused or self.watch.state == WatchState.PAUSED:
+            return False
+        return self.ended or bool(self.watch.error_code or any(not g.ends_at for g in self.gaps))
+
+    @property
+    def beginning(self) -> bool:
+        """Whether its first look is to come, or runs; not one that failed and is tried again."""
+        return self.watch.state == WatchState.CHECKING and not self.watch.error_code
+
+    @property
+    def with_holes(self) -> bool:
+        """Whether a day of its strip is not covered."""
+        return any(day.covered is False for day in self.days)
+
+    @property
+    def looked_since(self) -> datetime | None:
+        """When its last look ended, where that did not cover it: else `covered_until` says it."""
+        watch = self.watch
+        if watch.looked_at is None or self.refused:
+            return None
+        if watch.covered_until is None or watch.looked_at - watch.covered_until > _A_LOOK:
+            return watch.looked_at
+        return None
 
     @property
     def due(self) -> bool:
@@ -121,8 +151,9 @@ class InstanceNumbers:
 
 
 def of_owner(owner_id: Any, now: datetime | None = None) -> list[WatchView]:
-    """A person's watches, newest first; three queries, and one where something was found.
+    """A person's watches; three queries, and one where something was found.
 
+    Those that need their owner come first, those that were refused last; else as they are named.
     One that has ended is left out where the account of that name is watched anew.
     """
     now = now or timezone.now()
@@ -134,7 +165,13 @@ def of_owner(owner_id: Any, now: datetime | None = None) -> list[WatchView]:
         if watch.state != WatchState.ENDED or watch.account.name not in anew
     ]
     finds = _finds(watches)
-    return [_view(watch, finds.get(watch.pk), now) for watch in watches]
+    views = [_view(watch, finds.get(watch.pk), now) for watch in watches]
+    return sorted(views, key=_place)
+
+
+def _place(view: WatchView) -> tuple[bool, bool, str, str]:
+    heading = view.watch.account.nickname or view.name
+    return view.refused, not view.troubled, heading.casefold(), view.name
 
 
 def limits(views: Iterable[WatchView]) -> Limits:

@@ -26,6 +26,7 @@ from jobs.queue import broker, routing
 from jobs.text import clean_text
 from jobs.watch import NOTE_LENGTH
 from jobs.watching import looks, permission, rhythm, telling
+from jobs.wording import time_of_day
 from stories.errors import NotUnderstood
 from stories.targets import parse_line
 
@@ -217,7 +218,7 @@ def check(watch: Watch) -> None:
         raise QuotaExceeded(
             "a look was asked for a moment ago",
             retry_after_s=(free_at - now).total_seconds(),
-            said=_("You can check again in a few minutes."),
+            said=_("You can check again at %(at)s.") % {"at": time_of_day(free_at)},
             hint_said=_("Watched accounts are looked at by themselves, too."),
         )
     if watch.state in {WatchState.ACTIVE, WatchState.CHECKING}:
@@ -248,11 +249,11 @@ def _require_room(owner_id: Any) -> None:
         raise QuotaExceeded(
             "watches_per_member",
             said=ngettext(
-                "You may watch %(limit)d account.",
-                "You may watch %(limit)d accounts.",
+                "You watch %(n)d account already, the most allowed here.",
+                "You watch %(n)d accounts already, the most allowed here.",
                 env.watches_per_member,
             )
-            % {"limit": env.watches_per_member},
+            % {"n": env.watches_per_member},
             hint_said=_("Stop watching one that you need no longer."),
         )
     # Those of people who may not watch any more rest, and take nobody's place.

@@ -20,6 +20,8 @@ from jobs.ephemeral import heartbeats, log_lines, processes
 from jobs.ephemeral.connection import RedisUnavailable
 from jobs.files import capacity
 from jobs.ops import dashboard
+from jobs.watching import permission
+from notices.models import Channel
 from webapp import changelog, settings_in_force, upkeep
 from webapp.admin_site import AdminPage, admin_pages
 from webapp.backups import kept
@@ -56,10 +58,17 @@ def system_page(request: HttpRequest) -> HttpResponse:
         "backed_up_at": kept.last_at(),
         "newest_backup": next(iter(kept.kept()), None),
         "is_admin": is_admin(request),
+        "may_pause": permission.is_on() and request.user.has_perm("jobs.pause_watch"),
+        "may_channels": _may_see_channels(request),
     }
     if is_admin(request):
         context |= {"settings_in_force": settings_in_force.settings_in_force(), "log": _log()}
     return render(request, "admin/system.html", context)
+
+
+def _may_see_channels(request: HttpRequest) -> bool:
+    registered = admin.site.get_model_admin(Channel)
+    return registered.has_module_permission(request)
 
 
 def _parts() -> list[dict[str, Any]]:

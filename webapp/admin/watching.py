@@ -6,7 +6,7 @@ Who may pause watches of others sees it.
 from __future__ import annotations
 
 import logging
-from typing import cast
+from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
@@ -32,25 +32,29 @@ def may_pause(request: HttpRequest) -> bool:
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def watching_page(request: HttpRequest) -> HttpResponse:
-    """What watching costs, and whether it rests. A POST has it rest (`pause` is 1) or go on (0);
-    what it does already it goes on doing. 404 where watching is off."""
+    """What watching costs, and whether it rests. A POST has it go on (`pause` is 0), or rest (1),
+    which is asked first unless it is `confirmed`; what it does already it goes on doing. 404 where
+    watching is off."""
     if not permission.is_on():
         raise Http404
     if request.method == "POST":
         wanted = {"1": True, "0": False}.get(request.POST.get("pause", ""))
         if wanted is None:
             raise Http404
+        if wanted and request.POST.get("confirmed") != "yes":
+            return render(request, "admin/watching_pause.html", _context(request))
         if permission.set_paused(paused=wanted):
             _log(request, paused=wanted)
         said = _("All watching is paused.") if wanted else _("Watching goes on.")
         messages.success(request, said)
         return redirect("admin:watching")
-    context = admin.site.each_context(request) | {
-        "title": _("Watching"),
-        "numbers": overview.of_instance(timezone.now()),
-        "pause": permission.pause(),
-    }
+    context = _context(request) | {"title": _("Watching"), "pause": permission.pause()}
     return render(request, "admin/watching.html", context)
+
+
+def _context(request: HttpRequest) -> dict[str, Any]:
+    numbers = overview.of_instance(timezone.now())
+    return admin.site.each_context(request) | {"title": _("Pause all watching"), "numbers": numbers}
 
 
 def _log(request: HttpRequest, *, paused: bool) -> None:

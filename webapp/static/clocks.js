@@ -42,6 +42,8 @@
       return days ? `${relative.format(days, "day")} ${time}` : time;
     },
   };
+  const initial = new Intl.DateTimeFormat(page, { weekday: "short" });
+  styles.initial = { format: (moment) => initial.format(moment).slice(0, 1).toUpperCase() };
   // As near, but the name of a day within the week.
   const weekday = dateFormat({ weekday: "long" });
   styles.weekday = {
@@ -122,7 +124,9 @@
     let ended = false;
     for (const node of document.querySelectorAll("time[data-when]")) {
       const moment = new Date(node.dateTime);
-      set(node, styles[node.dataset.when].format(moment));
+      const { when, since } = node.dataset;
+      const alone = since && dayOf(moment) === dayOf(new Date(since));
+      set(node, styles[alone ? "time" : when].format(moment));
     }
     for (const node of document.querySelectorAll("time[data-clock]")) {
       const moment = new Date(node.dateTime);

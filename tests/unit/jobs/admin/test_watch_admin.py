@@ -123,6 +123,6 @@ def test_the_overview_has_a_line_on_watching(
 ) -> None:
     Watch.objects.update(covered_until=timezone.now() - 2 * DAY)
     page = shown(browser.get("/admin/"))
-    assert "1 watch, 1 with holes this week, 4 looks a day" in page
+    assert "1 watch, 1 with gaps this week, 4 looks a day" in page
     set_env(watches="off")
-    assert "holes this week" not in shown(browser.get("/admin/"))
+    assert "gaps this week" not in shown(browser.get("/admin/"))

@@ -32,10 +32,10 @@ def test_all_watching_rests_and_goes_on_and_the_log_says_who(browser: Client) ->
     make_watch(make_user("alice"))
     page = said(browser.get(URL))
     assert "Pause all watching" in page
-    assert "1 watch, 0 with holes this week, 4 looks a day" in page
+    assert "1 watch, 0 with gaps this week, 4 looks a day" in page
     assert not permission.is_paused()
     for _ in range(2):  # a second tab
-        page = said(browser.post(URL, {"pause": "1"}, follow=True))
+        page = said(browser.post(URL, {"pause": "1", "confirmed": "yes"}, follow=True))
         assert "Resume watching" in page
     assert permission.is_paused()
     browser.post(URL, {"pause": "0"})
