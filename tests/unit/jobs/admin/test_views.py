@@ -224,7 +224,7 @@ def test_it_refreshes(
     first = browser.get(NOW)
     assert 'id="operations"' in first.content.decode()
     assert "<html" not in first.content.decode()
-    with django_assert_max_num_queries(10):
+    with django_assert_max_num_queries(11):
         again = browser.get(NOW, headers={"If-None-Match": first.headers["ETag"]})
     assert (again.status_code, again.content) == (304, b"")
     make_item()

@@ -85,7 +85,10 @@ def test_limits_are_told(alice: Script, set_env: Callable[..., None]) -> None:
     set_env(watches_per_member=1)
     begin(alice)
     error = error_of(alice.call("POST", "/watches", {"name": "omar"}), 429)
-    assert (error["code"], error["message"]) == ("quota_exceeded", "You watch 1 account already, the most allowed here.")
+    assert (error["code"], error["message"]) == (
+        "quota_exceeded",
+        "You watch 1 account already, the most allowed here.",
+    )
 
 
 @pytest.mark.parametrize("watches", ["off", "admins"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -20,6 +21,7 @@ from tests.watched import DAY, HOUR, make_find, make_watch
 
 pytestmark = pytest.mark.django_db
 URL = "/watching/"
+MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture(autouse=True)
@@ -30,6 +32,12 @@ def _everybody_may(set_env: Callable[..., None]) -> None:
 def act(client: Client, watch: Watch, what: str, **fields: str) -> str:
     """Press a button of a watch, and read the page it leads to."""
     return shown(client.post(f"{URL}{watch.pk}/", {"what": what} | fields, follow=True))
+
+
+def card(page: str, name: str) -> str:
+    """What a page shows of the watch of this name."""
+    (found,) = [part for part in page.split('<li class="watch ')[1:] if name in part]
+    return found
 
 
 @pytest.mark.parametrize("watches", ["off", "admins"])
@@ -86,9 +94,11 @@ def test_a_rhythm_that_is_not_offered_is_refused(client: Client, every: str) -> 
 
 def test_one_that_is_watched_already_is_said_to_be(client: Client, alice: User) -> None:
     make_watch(alice)
+    make_watch(alice, "omar")
     page = shown(client.post(URL, {"line": "@nora"}, follow=True))
-    assert "You already watch @nora." in page
-    assert Watch.objects.count() == 1
+    assert "You already watch @nora." in card(page, "@nora")
+    assert page.count("You already watch") == 1
+    assert Watch.objects.count() == 2
 
 
 def test_the_limit_is_said(client: Client, alice: User, set_env: Callable[..., None]) -> None:
@@ -112,6 +122,9 @@ def test_a_private_account_is_refused_there_and_can_be_removed(client: Client, a
     )  # fmt: skip
     page = shown(client.get(URL))
     assert "This account is private." in page
+    assert '<span class="hint">' in page
+    assert '<span class="pill">Not watched</span>' in page
+    assert "Looked" not in page
     assert 'class="week"' not in page
     act(client, watch, "remove")
     assert not Watch.objects.exists()
@@ -157,6 +170,86 @@ def test_the_buttons_of_a_watch(client: Client, alice: User) -> None:
     assert client.post(f"{URL}{watch.pk}/", {"what": "explode"}).status_code == 404
     act(client, watch, "remove")  # only of one that has ended
     assert Watch.objects.exists()
+
+
+def test_what_was_done_is_said_in_the_card_that_it_was_done_to(client: Client, alice: User) -> None:
+    watch = make_watch(alice, renew_by=timezone.now() + DAY)
+    make_watch(alice, "omar")
+    for what, fields, said in (
+        ("change", {"every": "43200"}, "Saved."),
+        ("change", {"every": "7"}, "Choose how often to look."),
+        ("renew", {}, "Renewed."),
+    ):
+        page = act(client, watch, what, **fields)
+        assert page.count(f'role="status">{said}</p>') == 1, what
+        assert said in card(page, "@nora")
+        assert 'class="messages"' not in page
+    act(client, watch, "check")
+    page = act(client, watch, "check")
+    free_at = timezone.localtime(Watch.objects.get(pk=watch.pk).checked_at) + 10 * MINUTE
+    assert f"You can check again at {free_at:%H:%M}." in card(page, "@nora")
+
+
+def test_a_message_about_a_watch_that_is_gone_stands_at_the_top(
+    client: Client, alice: User
+) -> None:
+    watch = make_watch(alice)
+    client.post(f"{URL}{watch.pk}/", {"what": "change"})
+    watch.delete()
+    page = shown(client.get(URL))
+    assert page.index('class="messages"') < page.index("Saved.") < page.index("<main")
+
+
+def test_while_a_first_look_runs_nobody_can_ask_for_it(client: Client, alice: User) -> None:
+    now = timezone.now()
+    make_watch(
+        alice, tiktok_id="", state=WatchState.CHECKING, next_at=now, covered_until=None,
+        looked_at=None, created_at=now,
+    )  # fmt: skip
+    page = shown(client.get(URL))
+    assert "Looking at" in page
+    assert 'value="check"' not in page
+    assert "Next look" not in page
+    Watch.objects.update(error_code="upstream_unavailable")
+    page = shown(client.get(URL))
+    assert 'value="check"' in page
+    assert "Next look" in page
+
+
+def test_of_many_gaps_two_are_shown_and_a_day_is_named_once(client: Client, alice: User) -> None:
+    noon = timezone.localtime().replace(hour=12, minute=0) - 2 * DAY
+    watch = make_watch(alice, created_at=noon - 30 * DAY)
+    for hours in (0, 1, 2, 3):
+        at = noon - hours * HOUR
+        WatchGap.objects.create(watch=watch, begins_at=at, ends_at=at + HOUR / 2)
+    page = shown(client.get(URL))
+    shown_first, folded = page.split('<ul class="gaps">')[1].split('<details class="gaps">')
+    assert shown_first.count("Not covered from") == 2
+    assert folded.split("</details>")[0].count("Not covered from") == 2
+    assert "and 2 more" in folded
+    assert re.search(
+        r"Not covered from <time[^>]*>[^<]*12:00[^<]*</time> to <time[^>]*>12:30 ", page
+    )
+    assert "A hollow day is not fully covered" in page
+    WatchGap.objects.all().delete()
+    assert "A hollow day" not in shown(client.get(URL))
+
+
+def test_days_have_initials_and_today_is_marked(client: Client, alice: User) -> None:
+    make_watch(alice)
+    page = shown(client.get(URL))
+    initials = re.findall(r'data-when="initial">(\w)</time>', page)
+    today = timezone.localdate()
+    assert initials == [f"{today - days * DAY:%a}"[0] for days in range(6, -1, -1)]
+    assert page.count('aria-current="date"') == 1
+
+
+def test_a_paused_watch_says_what_it_found_last(client: Client, alice: User) -> None:
+    watch = make_watch(alice, state=WatchState.PAUSED, next_at=None)
+    job = make_find(alice, watch=watch, stories=4)
+    page = shown(client.get(URL))
+    assert f'<a href="/jobs/{job.pk}/">Last found: 4 stories, <time' in page
+    assert ">Open<" not in page
 
 
 def test_its_settings_are_changed(client: Client, alice: User) -> None:
@@ -217,6 +310,8 @@ def test_a_rest_that_an_admin_ordered_is_said(client: Client, alice: User) -> No
     permission.set_paused(paused=True)
     page = shown(client.get(URL))
     assert "An admin has paused all watching." in page
+    assert '<span class="pill">Paused by an admin</span>' in page
+    assert 'id="cost"' not in page
     assert 'value="check"' not in page
     assert "data-busy" not in page
     assert 'role="status"' in act(client, watch, "pause")
@@ -287,11 +382,21 @@ def test_a_job_of_a_watch_says_so_and_that_its_files_wait(client: Client, alice:
     page = shown(client.get(f"/jobs/{job.pk}/"))
     assert "Found by a watch:" in page
     assert "Kept until you have it, at most until <time" in page
+    assert "as long as this instance allows" not in page
     assert "found by a watch" in shown(client.get("/history/"))
     job.artifacts.update(collected_at=timezone.now())
     page = shown(client.get(f"/jobs/{job.pk}/"))
     assert "Kept until you have it" not in page
     assert "Files are deleted in {}" in page
+
+
+def test_a_watchs_note_is_not_the_title_of_its_jobs(client: Client, alice: User) -> None:
+    job = make_find(alice, note="for grandma")
+    page = shown(client.get(f"/jobs/{job.pk}/"))
+    assert "for grandma" not in page.split("<h1")[1].split("</h1>")[0]
+    assert '<p class="quiet" id="job-note"><bdi>for grandma</bdi></p>' in page
+    row = shown(client.get("/history/")).split(f'id="job-{job.pk}"')[1]
+    assert row.index("@nora</bdi></a>") < row.index("<bdi>for grandma</bdi>")
 
 
 def test_home_says_what_was_found_and_until_when_it_is_kept(client: Client, alice: User) -> None:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.queries.titles import MAX_LENGTH, display_name, normalized, short_title
+from jobs.queries.titles import (
+    MAX_LENGTH,
+    display_name,
+    normalized,
+    note_as_title,
+    short_title,
+)
 
 
 @pytest.mark.parametrize(
@@ -21,6 +27,11 @@ from jobs.queries.titles import MAX_LENGTH, display_name, normalized, short_titl
 def test_a_title_is_short_and_has_no_scheme(line: str, title: str) -> None:
     assert short_title(line) == title
     assert len(short_title(line)) <= MAX_LENGTH
+
+
+def test_a_note_is_a_title_but_not_that_of_a_watch() -> None:
+    assert note_as_title(" for\nOmar ", from_watch=False) == "for Omar"
+    assert note_as_title("for Omar", from_watch=True) == ""
 
 
 def test_a_known_name_stands_for_the_line() -> None:

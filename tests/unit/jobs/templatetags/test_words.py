@@ -51,6 +51,18 @@ def test_a_time_of_another_year_names_it() -> None:
     assert f">{wording.absolute(now)}<" in words.when(now)
 
 
+def test_what_ends_on_the_day_it_began_names_it_once() -> None:
+    noon = timezone.now().astimezone(UTC).replace(hour=12, minute=0)
+    evening, next_day = noon + timedelta(hours=8), noon + timedelta(hours=13)
+    assert ">20:00 UTC<" in words.when(evening, since=noon)
+    assert f'data-since="{wording.iso(noon)}"' in words.when(evening, since=noon)
+    assert f">{wording.absolute(next_day)}<" in words.when(next_day, since=noon)
+
+
+def test_a_day_has_an_initial() -> None:
+    assert ">W<" in words.when(datetime(2026, 12, 2, 12, tzinfo=UTC), "initial")
+
+
 def test_names_for_the_ear_say_which_time_is_in_them() -> None:
     moment = datetime(2026, 11, 28, 16, 28, 9, tzinfo=UTC)
     assert words.spoken_time(moment) == (

@@ -196,6 +196,22 @@ def test_a_watch_that_nobody_renews_ends(sent: list[tuple[str, Any]]) -> None:
     assert [account_id for _, account_id in sent] == [lasting.account_id]
 
 
+@pytest.mark.usefixtures("sent")
+def test_what_was_refused_goes_an_hour_later() -> None:
+    now = timezone.now()
+    ended: dict[str, Any] = {"state": WatchState.ENDED, "next_at": None}
+    long_ago, just_now = now - HOUR - timedelta(minutes=1), now - HOUR + timedelta(minutes=1)
+    of(1, **ended, looked_at=long_ago)
+    kept = [
+        of(2, **ended, looked_at=just_now),
+        of(3, **ended, looked_at=long_ago, covered_until=long_ago),
+        of(4, looked_at=long_ago),
+    ]
+    looks.tick(now)
+    assert set(Watch.objects.all()) == set(kept)
+    assert WatchedAccount.objects.count() == 3
+
+
 def test_old_gaps_and_accounts_that_nobody_watches_go(sent: list[tuple[str, Any]]) -> None:
     now = timezone.now()
     watch = watching()

@@ -106,6 +106,27 @@ def test_ended_watches_do_not_count(alice: User) -> None:
     assert overview.watched_accounts(alice.pk) == {"77", "@nora"}
 
 
+def test_who_needs_their_owner_comes_first_and_who_was_refused_last(alice: User) -> None:
+    late = timezone.now() - 30 * HOUR
+    make_watch(alice, "zoe")
+    make_watch(alice, "ben", nickname="Yves")
+    make_watch(alice, "anna", state=WatchState.ENDED, next_at=None, covered_until=None)
+    make_watch(alice, "rests", state=WatchState.PAUSED, next_at=None, covered_until=late)
+    make_watch(alice, "late", covered_until=late)
+    make_watch(alice, "failed", error_code="upstream_unavailable")
+    names = [view.name for view in overview.of_owner(alice.pk)]
+    assert names == ["failed", "late", "rests", "ben", "zoe", "anna"]
+
+
+def test_when_it_was_looked_is_told_apart_where_that_covered_nothing(alice: User) -> None:
+    now = timezone.now()
+    watch = make_watch(alice, covered_until=now - MINUTE, looked_at=now)
+    assert view(watch).looked_since is None
+    assert view(watch, covered_until=now - HOUR).looked_since == now
+    assert view(watch, covered_until=None).looked_since == now
+    assert view(watch, state=WatchState.ENDED).looked_since is None
+
+
 def test_the_instance_is_told_in_numbers(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     now = timezone.now()
     with django_assert_num_queries(1):

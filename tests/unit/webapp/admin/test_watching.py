@@ -33,6 +33,8 @@ def test_all_watching_rests_and_goes_on_and_the_log_says_who(browser: Client) ->
     page = said(browser.get(URL))
     assert "Pause all watching" in page
     assert "1 watch, 0 with gaps this week, 4 looks a day" in page
+    asked = said(browser.post(URL, {"pause": "1"}))
+    assert "Pause 1 watch until somebody resumes watching here?" in asked
     assert not permission.is_paused()
     for _ in range(2):  # a second tab
         page = said(browser.post(URL, {"pause": "1", "confirmed": "yes"}, follow=True))
@@ -43,6 +45,25 @@ def test_all_watching_rests_and_goes_on_and_the_log_says_who(browser: Client) ->
     assert [entry.change_message for entry in LogEntry.objects.order_by("pk")] == [
         "paused", "resumed",
     ]  # fmt: skip
+
+
+def test_the_overview_says_that_it_rests_even_where_nobody_watches(browser: Client) -> None:
+    assert 'id="watching"' not in said(browser.get("/admin/"))
+    permission.set_paused(paused=True)
+    assert "Watching is paused. 0 watches, 0 with gaps this week" in said(browser.get("/admin/"))
+    permission.set_paused(paused=False)
+    make_watch(make_user("alice"))
+    page = said(browser.get("/admin/"))
+    assert "1 watch, 0 with gaps this week" in page
+    assert "Watching is paused." not in page
+
+
+def test_it_stands_under_system(browser: Client, set_env: Callable[..., None]) -> None:
+    links = (URL, "/admin/notices/channel/", "/admin/notices/delivery/")
+    page = said(browser.get("/admin/system/"))
+    assert all(f'href="{link}"' in page for link in links)
+    set_env(watches="off")
+    assert f'href="{URL}"' not in said(browser.get("/admin/system/"))
 
 
 def test_it_takes_nothing_else(browser: Client) -> None:
