@@ -65,6 +65,7 @@ def test_adding_finding_and_collecting_on_a_phone(
     page = visit("phone")
     page.goto("/")
     page.get_by_role("link", name="Watching").tap()
+    page.wait_for_url(re.compile(r"/watching/$"))
     watch(page, "watched.morning")
 
     # The page goes on by itself, without anything being lost that is being typed.
@@ -131,6 +132,7 @@ def test_it_works_without_a_script(visit: Open) -> None:
     mine.get_by_label("How often").select_option("43200")
     mine.get_by_role("button", name="Save").click()
     expect(page.locator("#cost")).to_contain_text("1 account = 2 looks a day")
+    expect(mine.get_by_role("status").filter(has_text="Saved.")).to_be_visible()
     mine.get_by_role("link", name="Stop watching").click()
     page.get_by_role("button", name="Stop watching").click()
     expect(page.get_by_role("status").first).to_contain_text("You no longer watch @quiet.owl.")
