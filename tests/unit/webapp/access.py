@@ -294,7 +294,7 @@ FORMS: Final[dict[str, dict[str, object]]] = {
     "jobs/<uuid:job_id>/extend/": {"hours": "8"},
     "watching/": {"line": "@nora"},
     "watching/<uuid:watch_id>/": {"what": "pause"},
-    "admin/watching/": {"pause": "1"},
+    "admin/watching/": {"pause": "1", "confirmed": "yes"},
     "admin/diagnosis/": {"name": "not a name!"},
     "admin/system/backup/done/": {},
     "admin/system/ways/<slug:name>/switch/": {"off": "1"},
