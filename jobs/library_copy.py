@@ -14,10 +14,10 @@ from django.utils.translation import gettext_lazy as _
 class LibraryMode(models.TextChoices):
     """What a member wants kept for good."""
 
-    NEVER = "never", _("nothing")
-    ASK = "ask", _("what I choose")
-    WATCHES = "watches", _("everything from accounts I watch, and what I choose")
-    EVERYTHING = "everything", _("everything I save")
+    NEVER = "never", _("Nothing")
+    ASK = "ask", _("Only what I choose")
+    WATCHES = "watches", _("Everything from watched accounts, and what I choose")
+    EVERYTHING = "everything", _("Everything I save")
 
 
 class CopyRole(models.TextChoices):
@@ -77,10 +77,12 @@ class LibraryCopy(models.Model):
 
     owner: None once their account is gone; then only what is to be removed stays, until it is.
     tiktok_id: of the story. position: of the picture or video in it, from 1; of STORY files a
-    number from 0, for a story may be added to. path: relative to the library; "" before it is
-    written. source_sha256: of our saved file; sha256, sha1: of the file as written, with its date.
-    sidecar_sha256: of the XMP beside it. reason: why it waits or was given up. not_before: it is
-    not touched earlier; while somebody works on it, so is it. posted_at: of the story.
+    number from 0, for a story may be added to. path: relative to the library, noted just before the
+    file gets it; "" before that. was_there: the file was not written for this row, and stays when
+    the row is forgotten. source_sha256: of our saved file; sha256, sha1: of the file as written,
+    with its date. sidecar_sha256: of the XMP beside it; "" for one that was there. reason: why it
+    waits or was given up. not_before: it is not touched earlier; while somebody works on it, so is
+    it. posted_at: of the story.
     send_state, asset_id, send_reason, send_tries, send_not_before: the same at Immich.
     """
 
@@ -99,6 +101,7 @@ class LibraryCopy(models.Model):
     tries = models.PositiveIntegerField(default=0)
     not_before = models.DateTimeField(null=True, default=None)
     path = models.CharField(max_length=1000, blank=True, default="")
+    was_there = models.BooleanField(default=False, db_default=False)
     size_bytes = models.PositiveBigIntegerField(default=0)
     source_sha256 = models.CharField(max_length=64, blank=True, default="")
     sha256 = models.CharField(max_length=64, blank=True, default="")
@@ -134,10 +137,14 @@ class LibraryCopy(models.Model):
 
 
 class LibraryMark(models.Model):
-    """The number in the library's folder, by which folder and database know each other: one row."""
+    """The number in the library's folder, by which folder and database know each other: one row.
+
+    is_away: the workers did not find the folder when they last looked.
+    """
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     mark = models.UUIDField(default=uuid.uuid4, editable=False)
+    is_away = models.BooleanField(default=False, db_default=False)
 
     def __str__(self) -> str:
         return str(self.mark)

@@ -8,6 +8,8 @@ Nothing is overwritten, and a name stands for a whole file or for none. Below th
 symbolic link is followed: everything is opened relative to a folder that was itself opened. What is
 made in it is as open to others as the library itself, whatever this process's umask: a photo
 library has to read it.
+
+Who works in it holds it (`held`), though another folder stands at its path since.
 """
 
 from __future__ import annotations
@@ -36,7 +38,6 @@ from jobs.models import LibraryMark
 
 SENTINEL: Final = ".storykeep-library"
 """The file that marks the library as ours."""
-CHUNK_BYTES: Final = 1024 * 1024
 STALE_AFTER_S: Final = 24 * 3600.0
 """A part as old as this was left by a worker that died."""
 
@@ -83,6 +84,30 @@ class Written:
     sha1: str
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The library's folder while it is held open. folder: its descriptor."""
+
+    path: Path
+    folder: int
+    mark: UUID
+
+    def require_here(self, path: str = "") -> None:
+        """Raise LibraryAway unless the marked folder still stands at the library's path, and
+        FileNotFoundError unless there is a file at `path` in it, "" for none in particular."""
+        try:
+            there, mine = self.path.stat(), os.fstat(self.folder)
+            is_here = os.path.samestat(there, mine) and _read_mark(self.path) == self.mark
+        except (FileNotFoundError, NotADirectoryError):
+            is_here = False
+        if not is_here:
+            raise LibraryAway(errno.ENOENT, "the library went away")
+        if path:
+            folders, name = _split(path)
+            with _opened(self.folder, folders) as folder:
+                os.stat(name, dir_fd=folder, follow_symlinks=False)
+
+
 # --- which folder it is ---------------------------------------------------------------------------
 
 
@@ -103,18 +128,33 @@ def root() -> Path:
         raise LibraryAway(errno.ENOENT, "there is no library")
     known = LibraryMark.objects.values_list("mark", flat=True).first()
     found = _read_mark(folder)
-    if known is not None and found == known:
-        return folder
     if known is None:
         if not folder.is_dir():
             folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(_MADE_MODE)
         _adopt(folder, found if isinstance(found, UUID) else None)
-        return folder
-    if found == "":
+    elif found == "":
         _write_mark(folder, known)
-        return folder
-    raise LibraryAway(errno.ENOENT, "not the folder the library is in", str(folder))
+    elif found != known:
+        raise LibraryAway(errno.ENOENT, "not the folder the library is in", str(folder))
+    return folder
+
+
+@contextmanager
+def held() -> Iterator[Held]:
+    """The library, held open so that it stays the same folder. Raises what `root` raises."""
+    path = root()
+    mark = LibraryMark.objects.values_list("mark", flat=True).get()
+    try:
+        folder = os.open(path, _FOLDER & ~os.O_NOFOLLOW)
+    except (FileNotFoundError, NotADirectoryError):
+        raise LibraryAway(errno.ENOENT, "the library went away") from None
+    try:
+        library = Held(path, folder, mark)
+        library.require_here()
+        yield library
+    finally:
+        os.close(folder)
 
 
 def is_away() -> bool:
@@ -163,10 +203,7 @@ def _write_mark(folder: Path, mark: UUID) -> None:
         part.unlink(missing_ok=True)
 
 
-# --- room -----------------------------------------------------------------------------------------
-
-
-def require_room(folder: Path, size_bytes: int) -> None:
+def require_room(folder: int, size_bytes: int) -> None:
     """Raise LibraryFull when so many bytes more would leave less than STORYKEEP_DISK_MIN_FREE."""
     facts = os.statvfs(folder)
     free_bytes = facts.f_bavail * facts.f_frsize
@@ -178,9 +215,9 @@ def require_room(folder: Path, size_bytes: int) -> None:
 
 
 @contextmanager
-def _opened(folder: Path, parts: Sequence[str], *, make: bool = False) -> Iterator[int]:
+def _opened(library: int, parts: Sequence[str], *, make: bool = False) -> Iterator[int]:
     """The descriptor of a folder in the library. Raises FileNotFoundError, NotADirectoryError."""
-    at = os.open(folder, _FOLDER & ~os.O_NOFOLLOW)
+    at = os.open(".", _FOLDER, dir_fd=library)
     mode = os.fstat(at).st_mode & _FOLDER_BITS
     try:
         for part in parts:
@@ -215,14 +252,14 @@ def _split(path: str) -> tuple[list[str], str]:
 class Part:
     """A file that is arriving in a folder of the library; closed and gone when it is left.
 
-    A context manager. number: of the row it is for, by which what a dead worker left is told.
-    tidy: remove such parts first.
+    A context manager. library: descriptor of the library's folder. number: of the row it is for, by
+    which what a dead worker left is told. tidy: remove such parts first.
     """
 
     def __init__(
-        self, folder: Path, folders: Sequence[str], number: int, *, tidy: bool = True
+        self, library: int, folders: Sequence[str], number: int, *, tidy: bool = True
     ) -> None:
-        self._context = _opened(folder, folders, make=True)
+        self._context = _opened(library, folders, make=True)
         self._number, self._tidy = number, tidy
         self._name = f".storykeep-{number}-{secrets.token_bytes(8).hex()}.part"
         self._folder = -1
@@ -271,6 +308,17 @@ class Part:
         """What has been written."""
         return Written(self._size_bytes, self._sha256.hexdigest(), self._sha1.hexdigest())
 
+    def is_there(self, name: str) -> bool:
+        """Whether a file with the very same bytes has this name already; False where nothing has
+        it. Raises NameTaken when something else has."""
+        try:
+            os.stat(name, dir_fd=self._folder, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        if _digest_of(self._folder, name, self._size_bytes) != self._sha256.hexdigest():
+            raise NameTaken(name)
+        return True
+
     def give_name(self, name: str, at: datetime) -> bool:
         """Give the file its name, and the time `at`; False where a file with the very same bytes
         has it already. Raises NameTaken when something else has."""
@@ -279,8 +327,7 @@ class Part:
         if _rename_without_replacing(self._folder, self._name, name):
             os.fsync(self._folder)
             return True
-        if _digest_of(self._folder, name, self._size_bytes) != self._sha256.hexdigest():
-            raise NameTaken(name)
+        self.is_there(name)
         return False
 
 
@@ -357,7 +404,7 @@ def _digest_of(folder: int, name: str, size_bytes: int) -> str:
 def open_file(path: str) -> BinaryIO:
     """A file of the library, open for reading. Raises LibraryAway, FileNotFoundError, OSError."""
     folders, name = _split(path)
-    with _opened(root(), folders) as folder:
+    with held() as library, _opened(library.folder, folders) as folder:
         file = os.open(name, _READ, dir_fd=folder)
     if not stat.S_ISREG(os.fstat(file).st_mode):
         os.close(file)
@@ -372,13 +419,11 @@ def remove_if_unchanged(path: str, sha256: str) -> bool:
     """
     folders, name = _split(path)
     try:
-        with _opened(root(), folders) as folder:
+        with held() as library, _opened(library.folder, folders) as folder:
             facts = os.stat(name, dir_fd=folder, follow_symlinks=False)
             if _digest_of(folder, name, facts.st_size) != sha256:
                 raise Changed(path)
             os.unlink(name, dir_fd=folder)
-    except LibraryAway:
-        raise
     except (FileNotFoundError, NotADirectoryError):
         return False
     return True
@@ -389,15 +434,15 @@ def remove_empty_folders(path: str) -> None:
 
     Raises LibraryAway.
     """
-    library = root()
     folders, _name = _split(path)
-    while len(folders) > 1:
-        name = folders.pop()
-        try:
-            with _opened(library, folders) as folder:
-                os.rmdir(name, dir_fd=folder)
-        except OSError:  # something is in it
-            return
+    with held() as library:
+        while len(folders) > 1:
+            name = folders.pop()
+            try:
+                with _opened(library.folder, folders) as folder:
+                    os.rmdir(name, dir_fd=folder)
+            except OSError:  # something is in it
+                return
 
 
 def is_full(error: OSError) -> bool:

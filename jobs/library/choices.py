@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Final
 
@@ -9,6 +10,7 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 
 from jobs.files import library_folder, names
+from jobs.files.library_folder import Held
 from jobs.library import layout
 from jobs.models import LibraryChoice, LibraryCopy, LibraryMode, SendState
 from jobs.text import clean_text
@@ -83,13 +85,19 @@ def remove_key(owner_id: int) -> None:
     ).update(send_state=SendState.NONE, send_reason="")
 
 
-def folder_of(owner_id: int) -> str:
-    """The name of a member's folder in the library, given once and kept."""
+def folder_of(owner_id: int, library: Held) -> str:
+    """The name of a member's folder in the library, given once and kept.
+
+    A folder that is there already is somebody else's: of a member of that name who is gone, or of
+    whoever made it. Raises OSError.
+    """
     choice, _made = LibraryChoice.objects.get_or_create(owner_id=owner_id)
     while not choice.folder:
         username = User.objects.values_list("username", flat=True).get(pk=owner_id)
         others = LibraryChoice.objects.exclude(folder=None).values_list("folder", flat=True)
         taken = {names.collision_key(folder) for folder in others if folder}
+        with os.scandir(library.folder) as entries:
+            taken |= {names.collision_key(entry.name) for entry in entries}
         folder = layout.member_folder(username, taken)
         try:
             with transaction.atomic():

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 from jobs.errors import DiskFault
 from jobs.files import disk, library_folder, store, times
-from jobs.files.library_folder import Changed, NameTaken, Part
+from jobs.files.library_folder import Changed, Held, NameTaken, Part
 from jobs.files.stores import length
 from jobs.library import layout, sidecar
 from jobs.library.sidecar import LibraryFile, LibraryStory
@@ -94,50 +94,79 @@ def source_of(row: LibraryCopy) -> Artifact | None:
 
 
 def copy_media(
-    row: LibraryCopy, library: Path, member: str, heartbeat: Heartbeat
+    row: LibraryCopy, library: Held, member: str, heartbeat: Heartbeat
 ) -> dict[str, object]:
     """Write a row's file and its sidecar; the columns that say what was written.
 
-    library: as `library_folder.root` has it. member: the name of the owner's folder. Raises
-    SourceGone, SourceDamaged, NoName, DiskFault for the store of saved files, and OSError for the
-    library.
+    member: the name of the owner's folder. Raises SourceGone, SourceDamaged, NoName, DiskFault for
+    the store of saved files, and OSError for the library.
     """
     artifact = source_of(row)
     if artifact is None or artifact.story is None:
         raise SourceGone
     story = story_of(artifact.story)
     at = times.file_time(story.posted_at, artifact.created_at)
-    library_folder.require_room(library, artifact.size_bytes)
+    library_folder.require_room(library.folder, artifact.size_bytes)
     folders = layout.folders(member, story)
-    with _opened(artifact) as file, Part(library, folders, row.pk) as part:
+    with _opened(artifact) as file, Part(library.folder, folders, row.pk) as part:
         edits = _date_edits(file, story)
         part.write(apply_edits(_checked(file, artifact), edits), heartbeat)
         beside = sidecar.xmp(story)
         suffix = _SUFFIXES.get(artifact.content_type, Path(artifact.name).suffix.lower())
         for name in layout.media_names(story, row.position, suffix):
             path = "/".join([*folders, name])
-            if LibraryCopy.objects.filter(path=path).exclude(pk=row.pk).exists():
+            if _is_anothers(row, path):
                 continue
-            with Part(library, folders, row.pk, tidy=False) as side:
+            with Part(library.folder, folders, row.pk, tidy=False) as side:
                 side.write([beside])
                 try:
+                    facts = _intended(row, path, part, name, side)
                     is_new = side.give_name(name + layout.SIDECAR, at)
                 except NameTaken:
                     continue
                 try:
-                    part.give_name(name, at)
+                    facts["was_there"] |= not part.give_name(name, at) and not _wrote(row, path)
                 except NameTaken:
                     if is_new:
                         _remove(f"{path}{layout.SIDECAR}", side.written.sha256)
                     continue
                 return {
-                    "path": path,
+                    **facts,
                     "source_sha256": artifact.sha256,
-                    "sidecar_sha256": side.written.sha256,
                     "posted_at": story.posted_at,
-                    **asdict(part.written),
                 }
     raise NoName
+
+
+def _is_anothers(row: LibraryCopy, path: str) -> bool:
+    return LibraryCopy.objects.filter(path=path).exclude(pk=row.pk).exists()
+
+
+def _wrote(row: LibraryCopy, path: str) -> bool:
+    """Whether it was this row that was about to write a file at this path, in an earlier try."""
+    return row.path == path and not row.was_there
+
+
+def _intended(
+    row: LibraryCopy, path: str, part: Part, name: str, side: Part | None = None
+) -> dict[str, Any]:
+    """The columns of a file that is about to get its name; noted first, so that whoever finds the
+    file after an interruption knows whose it is.
+
+    A file and a sidecar that are there already, and were not this row's, are not for it to remove.
+    Raises NameTaken.
+    """
+    is_mine = _wrote(row, path)
+    facts: dict[str, Any] = {
+        "path": path,
+        "was_there": part.is_there(name) and not is_mine,
+        **asdict(part.written),
+    }
+    if side is not None:
+        found = side.is_there(name + layout.SIDECAR) and not is_mine
+        facts["sidecar_sha256"] = "" if found else side.written.sha256
+    LibraryCopy.objects.filter(pk=row.pk).update(**facts)
+    return facts
 
 
 def _opened(artifact: Artifact) -> BinaryIO:
@@ -188,7 +217,7 @@ def _as_store_errors() -> Iterator[None]:
 # --- a story's JSON -------------------------------------------------------------------------------
 
 
-def write_story(row: LibraryCopy, library: Path, member: str) -> dict[str, object]:
+def write_story(row: LibraryCopy, library: Held, member: str) -> dict[str, object]:
     """Write a story's JSON beside its files; the columns that say what was written.
 
     Raises SourceGone when none of its files is in the library, or nothing is known of it any more;
@@ -213,17 +242,18 @@ def write_story(row: LibraryCopy, library: Path, member: str) -> dict[str, objec
     story = story_of(found)
     at = times.file_time(story.posted_at, found.captured_at or row.created_at)
     folders = layout.folders(member, story)
-    with Part(library, folders, row.pk) as part:
+    with Part(library.folder, folders, row.pk) as part:
         part.write([sidecar.story_json(story, files)])
         for name in layout.story_names(story):
             path = "/".join([*folders, name])
-            if LibraryCopy.objects.filter(path=path).exclude(pk=row.pk).exists():
+            if _is_anothers(row, path):
                 continue
             try:
-                part.give_name(name, at)
+                facts = _intended(row, path, part, name)
+                facts["was_there"] |= not part.give_name(name, at) and not _wrote(row, path)
             except NameTaken:
                 continue
-            return {"path": path, "posted_at": story.posted_at, **asdict(part.written)}
+            return {**facts, "posted_at": story.posted_at}
     raise NoName
 
 
@@ -243,8 +273,8 @@ def _as_file(copy: LibraryCopy) -> LibraryFile:
 
 def remove(row: LibraryCopy) -> bool:
     """Delete a row's file and its sidecar where they are as they were written; False where the file
-    is not, and stays with its sidecar. Raises OSError."""
-    if not row.path:
+    is not, and stays with its sidecar. A file that this row did not write stays. Raises OSError."""
+    if not row.path or row.was_there:
         return True
     try:
         library_folder.remove_if_unchanged(row.path, row.sha256)

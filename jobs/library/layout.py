@@ -7,6 +7,7 @@ Names are harmless on every system, and short enough for their sidecars to have 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Iterator
 from typing import Final
 
@@ -23,9 +24,13 @@ _ID_BYTES: Final = 32
 
 
 def member_folder(username: str, taken: Collection[str]) -> str:
-    """The name of a member's folder. taken: the `collision_key` of all others'."""
+    """The name of a member's folder: theirs, or with `-2`, `-3`, … after it, whichever is free.
+
+    taken: the `collision_key` of all others'.
+    """
     name = names.safe_filename(username, limit=MEMBER_BYTES, fallback="member")
-    return names.unique_name(name, taken)
+    tails = itertools.chain([""], (f"-{number}" for number in itertools.count(2)))
+    return next(name + tail for tail in tails if names.collision_key(name + tail) not in taken)
 
 
 def folders(member: str, story: LibraryStory) -> list[str]:

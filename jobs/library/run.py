@@ -6,7 +6,6 @@ from __future__ import annotations
 import errno
 import logging
 import time
-from pathlib import Path
 from typing import Final
 
 from django.db import DatabaseError, IntegrityError
@@ -14,7 +13,7 @@ from django.utils import timezone
 
 from jobs.errors import DiskFault
 from jobs.files import collection, library_folder
-from jobs.files.library_folder import LibraryAway
+from jobs.files.library_folder import Held, LibraryAway
 from jobs.library import choices, copying, forgetting, sending, turns, wanted
 from jobs.library.copying import NoName, SourceDamaged, SourceGone
 from jobs.models import CopyRole, CopyState, LibraryChoice, LibraryCopy, SendState
@@ -34,6 +33,7 @@ def run() -> int:
         return 0
     forgetting.drop_ownerless()
     wanted.keep_automatically()
+    turns.note_away(library_folder.is_away())
     end = time.monotonic() + LONGEST_S
     count = 0
     try:
@@ -50,23 +50,26 @@ def _write(end: float) -> int:
     turns.hold_files(now)
     if not turns.due(now).exists():
         return 0
-    try:
-        library = library_folder.root()
-    except OSError as error:
-        if turns.all_wait("away"):  # said once, not every few seconds
-            logger.warning("the library is away: is its disk mounted? %s", error.strerror)
-        return 0
     count = 0
     while time.monotonic() < end:
         row = turns.take()
         if row is None:
             break
-        _work_on(row, library)
+        try:
+            with library_folder.held() as library:
+                _work_on(row, library)
+        except OSError as error:  # of `_work_on` LibraryAway alone
+            turns.give_back(row)
+            turns.note_away(True)
+            if turns.all_wait("away"):  # said once, not every few seconds
+                logger.warning("the library is away: is its disk mounted? %s", error.strerror)
+            break
         count += 1
     return count
 
 
-def _work_on(row: LibraryCopy, library: Path) -> None:
+def _work_on(row: LibraryCopy, library: Held) -> None:
+    """Raises LibraryAway when it went meanwhile."""
     try:
         _do(row, library)
     except ShutdownRequested:
@@ -77,6 +80,8 @@ def _work_on(row: LibraryCopy, library: Path) -> None:
     except DiskFault as error:
         logger.warning("library file %s waits for saved files: %s", row.pk, error.detail)
         turns.put_off(row, "storage")
+    except LibraryAway:
+        raise
     except OSError as error:
         logger.warning("library file %s waits: %s", row.pk, error.strerror)
         turns.put_off(row, _reason(error))
@@ -96,33 +101,39 @@ _FINAL: Final = {SourceGone: "gone", SourceDamaged: "damaged", NoName: "taken"}
 """Why a row is given up at once, as `library_words.WORDS` has it."""
 
 
-def _do(row: LibraryCopy, library: Path) -> None:
+def _do(row: LibraryCopy, library: Held) -> None:
     if row.state != CopyState.REMOVING:
         _keep(row, library)
         return
     if not copying.remove(row):
         logger.info("library file %s was changed, and stays", row.pk)
-    LibraryCopy.objects.filter(pk=row.pk).delete()
+    gone, _each = LibraryCopy.objects.filter(pk=row.pk, state=CopyState.REMOVING).delete()
+    if not gone:  # its owner wants it again since
+        turns.give_back(row)
 
 
-def _keep(row: LibraryCopy, library: Path) -> None:
+def _keep(row: LibraryCopy, library: Held) -> None:
     if row.owner_id is None:  # their account went this moment
         raise SourceGone
-    member = choices.folder_of(row.owner_id)
+    member = choices.folder_of(row.owner_id, library)
     if row.role == CopyRole.STORY:
-        _note(row, copying.write_story(row, library, member))
+        _note(row, library, copying.write_story(row, library, member))
         return
     source = copying.source_of(row)
     facts = copying.copy_media(row, library, member, turns.Pulse(row))
     has_key = LibraryChoice.objects.filter(owner_id=row.owner_id).exclude(immich_key="").exists()
     if has_key and sending.is_set():
         facts["send_state"] = SendState.WAITING
-    if _note(row, facts) and source is not None:
+    if _note(row, library, facts) and source is not None:
         collection.note_taken([source.pk])
 
 
-def _note(row: LibraryCopy, facts: dict[str, object]) -> bool:
-    """Note what was written; a file that was forgotten meanwhile, and its row with it, goes."""
+def _note(row: LibraryCopy, library: Held, facts: dict[str, object]) -> bool:
+    """Note what was written; a file that was forgotten meanwhile, and its row with it, goes.
+
+    Raises LibraryAway, and OSError, when the file is not at its place in the library now.
+    """
+    library.require_here(str(facts["path"]))
     if turns.keep(row, **facts):
         return True
     copying.remove(LibraryCopy(**facts))
@@ -131,8 +142,6 @@ def _note(row: LibraryCopy, facts: dict[str, object]) -> bool:
 
 def _reason(error: OSError) -> str:
     """Why a row waits, as `library_words.WORDS` has it."""
-    if isinstance(error, LibraryAway):
-        return "away"
     if library_folder.is_full(error):
         return "full"
     if error.errno in {errno.EROFS, errno.EACCES, errno.EPERM}:

@@ -17,12 +17,13 @@ from jobs.models import (
     CopyState,
     LibraryChoice,
     LibraryCopy,
+    LibraryMark,
     LibraryMode,
     SendState,
     Story,
 )
 
-_URGENCY: Final = (CopyState.WAITING, CopyState.REMOVING, CopyState.FAILED, CopyState.KEPT)
+_URGENCY: Final = (CopyState.WAITING, CopyState.FAILED, CopyState.KEPT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,8 @@ class Kept:
 
 
 def of_job(owner_id: int, job_id: UUID) -> Mapping[str, Kept] | None:
-    """TikTok's id → how far that story of a job has come; None where nothing is offered.
+    """TikTok's id → how far that story of a job has come; None where nothing is offered. What was
+    forgotten is not in it: it can be kept again.
 
     No query without a library, one where its owner keeps nothing, else two.
     """
@@ -47,9 +49,9 @@ def of_job(owner_id: int, job_id: UUID) -> Mapping[str, Kept] | None:
     stories = Story.objects.filter(item__job_id=job_id).values("tiktok_id")
     rows = LibraryCopy.objects.filter(
         owner_id=owner_id, role=CopyRole.MEDIA, tiktok_id__in=stories
-    ).order_by("tiktok_id")
+    ).exclude(state=CopyState.REMOVING)
     found: dict[str, list[str]] = {}
-    for tiktok_id, state in rows.values_list("tiktok_id", "state"):
+    for tiktok_id, state in rows.order_by("tiktok_id").values_list("tiktok_id", "state"):
         found.setdefault(tiktok_id, []).append(state)
     return {
         tiktok_id: Kept(
@@ -57,6 +59,11 @@ def of_job(owner_id: int, job_id: UUID) -> Mapping[str, Kept] | None:
         )
         for tiktok_id, states in found.items()
     }
+
+
+def is_away() -> bool:
+    """Whether the workers did not find the library's folder when they last looked."""
+    return LibraryMark.objects.filter(is_away=True).exists()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

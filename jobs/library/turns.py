@@ -14,7 +14,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from jobs.files import lifetime
-from jobs.models import Artifact, CopyRole, CopyState, LibraryCopy, Role
+from jobs.models import Artifact, CopyRole, CopyState, LibraryCopy, LibraryMark, Role
 from jobs.queue.shutdown import ShutdownRequested, shutdown_requested
 
 LEASE: Final = timedelta(minutes=10)
@@ -111,6 +111,11 @@ def all_wait(reason: str) -> int:
         .exclude(reason=reason)
         .update(reason=reason)
     )
+
+
+def note_away(is_away: bool) -> None:
+    """Note whether the library's folder is away, for pages, whose server may not have it at all."""
+    LibraryMark.objects.exclude(is_away=is_away).update(is_away=is_away)
 
 
 def hold_files(now: datetime | None = None) -> int:

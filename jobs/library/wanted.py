@@ -14,6 +14,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from jobs.files import library_folder
+from jobs.library import turns
 from jobs.models import (
     Artifact,
     CopyRole,
@@ -26,6 +27,7 @@ from jobs.models import (
 )
 from jobs.states import OPEN
 
+_UNWANTED: Final = frozenset({CopyState.FAILED, CopyState.REMOVING})
 BATCH: Final = 500
 """Files that are wanted at one call, at most."""
 
@@ -33,7 +35,8 @@ BATCH: Final = 500
 def keep_story(story: Story) -> int:
     """Keep a story's pictures and videos for good; how many are new in the library.
 
-    Those that are there already, or on their way, are left alone; what was given up is tried again.
+    Those that are there already, or on their way, are left alone; what was given up is tried again,
+    and what was forgotten is not removed, or written once more.
     """
     files = Artifact.objects.present().filter(story=story, role=Role.MEDIA)
     positions = list(files.values_list("position", flat=True))
@@ -99,19 +102,20 @@ def _want(owner_id: int, stories: Mapping[str, tuple[datetime, Iterable[int]]]) 
                 state = states.get((tiktok_id, CopyRole.MEDIA, position))
                 if state is None:
                     wanted.append(_row(owner_id, tiktok_id, CopyRole.MEDIA, position, posted_at))
-                elif state == CopyState.FAILED:
+                elif state in _UNWANTED:
                     again.append((tiktok_id, position))
             new += wanted
             if wanted or any(story == tiktok_id for story, _position in again):
                 new += _story_row(owner_id, tiktok_id, posted_at, states)
         LibraryCopy.objects.bulk_create(new, ignore_conflicts=True)
         for tiktok_id, position in again:
-            rows.filter(
-                tiktok_id=tiktok_id,
-                position=position,
-                role=CopyRole.MEDIA,
-                state=CopyState.FAILED,
-            ).update(state=CopyState.WAITING, reason="", tries=0, not_before=None, created_at=now)
+            mine = rows.filter(
+                tiktok_id=tiktok_id, position=position, role=CopyRole.MEDIA, state__in=_UNWANTED
+            )
+            mine.filter(state=CopyState.FAILED).update(not_before=None)
+            # One that is just being removed stays its worker's, who then gives it back.
+            mine.filter(not_before__gt=now + turns.LEASE).update(not_before=now + turns.LEASE)
+            mine.update(state=CopyState.WAITING, reason="", tries=0, created_at=now)
     return sum(row.role == CopyRole.MEDIA for row in new) + len(again)
 
 

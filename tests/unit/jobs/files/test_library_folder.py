@@ -7,7 +7,8 @@ import errno
 import hashlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
@@ -29,8 +30,17 @@ def library(set_env: Callable[..., None], tmp_path: Path) -> Path:
     return folder
 
 
+@contextmanager
+def held(library: Path) -> Iterator[int]:
+    folder = os.open(library, os.O_RDONLY)
+    try:
+        yield folder
+    finally:
+        os.close(folder)
+
+
 def put(library: Path, name: str, data: bytes, *, number: int = 1) -> bool:
-    with Part(library, ["alice", "nora", "2026"], number) as part:
+    with held(library) as at, Part(at, ["alice", "nora", "2026"], number) as part:
         part.write([data[:3], data[3:]])
         return part.give_name(name, POSTED)
 
@@ -98,12 +108,47 @@ def test_without_the_setting_there_is_none(set_env: Callable[..., None]) -> None
         library_folder.root()
 
 
+@pytest.mark.parametrize("left", ["nothing", "an empty folder", "another library"])
+def test_what_is_held_is_not_taken_for_what_stands_in_its_place(library: Path, left: str) -> None:
+    with library_folder.held() as mine:
+        mine.require_here()
+        put(library, "a.jpg", b"the first")
+        mine.require_here("alice/nora/2026/a.jpg")
+        with pytest.raises(FileNotFoundError):
+            mine.require_here("alice/nora/2026/b.jpg")
+        aside = library.rename(library.with_name("aside"))
+        if left != "nothing":
+            library.mkdir()
+        if left == "another library":
+            (library / ".storykeep-library").write_text(f"{LibraryMark.objects.get().mark}\n")
+        with pytest.raises(LibraryAway):
+            mine.require_here()
+        with Part(mine.folder, ["alice"], 1) as part:
+            part.write([b"x"])
+            part.give_name("x.jpg", POSTED)
+        assert (aside / "alice/x.jpg").exists()
+        assert not (library / "alice").exists()
+
+
+def test_a_library_that_goes_just_before_it_is_held_is_away(
+    library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library_folder.root()
+    library.rename(library.with_name("aside"))
+    monkeypatch.setattr(library_folder, "root", lambda: library)
+    with pytest.raises(LibraryAway), library_folder.held():
+        pass
+    library.mkdir()
+    with pytest.raises(LibraryAway), library_folder.held():
+        pass
+
+
 # --- writing --------------------------------------------------------------------------------------
 
 
 def test_a_file_has_its_bytes_its_time_and_its_hashes(library: Path) -> None:
     library.mkdir()
-    with Part(library, ["alice"], 1) as part:
+    with held(library) as at, Part(at, ["alice"], 1) as part:
         part.write([b"one ", b"two"])
         assert part.give_name("a.jpg", POSTED)
         written = part.written
@@ -203,7 +248,7 @@ def test_what_is_interrupted_leaves_nothing(library: Path) -> None:
         raise KeyboardInterrupt
 
     library.mkdir()
-    with pytest.raises(KeyboardInterrupt), Part(library, ["alice"], 1) as part:
+    with held(library) as at, pytest.raises(KeyboardInterrupt), Part(at, ["alice"], 1) as part:
         part.write([b"x"] * 3, stop)
     assert list((library / "alice").iterdir()) == []
 
@@ -226,10 +271,11 @@ def test_a_disk_that_is_nearly_full_takes_nothing(
     library: Path, set_env: Callable[..., None]
 ) -> None:
     library.mkdir()
-    library_folder.require_room(library, 1)
-    set_env(disk_min_free=1 << 62)
-    with pytest.raises(LibraryFull) as caught:
-        library_folder.require_room(library, 1)
+    with held(library) as at:
+        library_folder.require_room(at, 1)
+        set_env(disk_min_free=1 << 62)
+        with pytest.raises(LibraryFull) as caught:
+            library_folder.require_room(at, 1)
     assert library_folder.is_full(caught.value)
 
 

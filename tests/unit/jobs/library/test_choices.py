@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from django.contrib.auth.models import User
 
+from jobs.files import library_folder
 from jobs.library import choices
 from jobs.library.choices import KeyRefused
 from jobs.models import LibraryChoice, LibraryCopy, LibraryMode, SendState
 from notices.sealing import unseal
 from tests.factories import make_user
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_without_a_choice_nothing_is_kept() -> None:
@@ -39,13 +42,24 @@ def test_without_a_library_nothing_is_offered(
         assert not choices.is_offered(alice.pk)
 
 
+def folder_of(member: User) -> str:
+    with library_folder.held() as library:
+        return choices.folder_of(member.pk, library)
+
+
 def test_a_folder_is_given_once_and_kept() -> None:
     alice, other = make_user("alice"), make_user("ALICE")
-    assert choices.folder_of(alice.pk) == "alice"
-    assert choices.folder_of(other.pk) == "ALICE_2"
+    assert folder_of(alice) == "alice"
+    assert folder_of(other) == "ALICE-2"
     alice.username = "renamed"
     alice.save()
-    assert choices.folder_of(alice.pk) == "alice"
+    assert folder_of(alice) == "alice"
+
+
+def test_a_folder_that_is_there_already_is_nobodys(library: Path) -> None:
+    for name in ("Alice", "alice-2"):
+        (library / name).mkdir(parents=True)
+    assert folder_of(make_user("alice")) == "alice-3"
 
 
 def test_a_key_is_stored_encrypted() -> None:

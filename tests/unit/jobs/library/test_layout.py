@@ -52,7 +52,7 @@ def test_hostile_names_become_harmless(text: str) -> None:
 
 def test_members_whose_names_are_one_to_a_file_system_have_two_folders() -> None:
     taken = {names.collision_key(layout.member_folder("Alice", ()))}
-    assert layout.member_folder("alice", taken) == "alice_2"
+    assert layout.member_folder("alice", taken) == "alice-2"
 
 
 def test_further_names_are_all_different() -> None:

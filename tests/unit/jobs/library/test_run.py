@@ -20,7 +20,9 @@ from jobs.library import choices, copying, run, turns, wanted
 from jobs.models import (
     Artifact,
     CopyRole,
+    LibraryChoice,
     LibraryCopy,
+    LibraryMark,
     LibraryMode,
     Story,
     StoryKind,
@@ -146,6 +148,7 @@ def test_a_worker_that_is_to_end_leaves_nothing_half_done(library: Path) -> None
 
 
 def test_foreign_files_are_never_overwritten(library: Path) -> None:
+    LibraryChoice.objects.create(owner=make_user("alice"), folder="alice")
     place = library / "alice/nora/2026"
     place.mkdir(parents=True)
     foreign = {f"{STEM}_74_01.jpg", f"{STEM}_74_01-2.jpg.xmp", f"{STEM}_74.story.json"}
@@ -167,7 +170,7 @@ def test_two_members_have_a_copy_each(library: Path) -> None:
     saved(owner="alice")
     saved(owner="Alice")
     run.run()
-    assert {name.partition("/")[0] for name in files(library)} == {"alice", "Alice_2"}
+    assert {name.partition("/")[0] for name in files(library)} == {"alice", "Alice-2"}
     assert len(files(library)) == 6
 
 
@@ -198,6 +201,59 @@ def test_a_library_that_is_not_mounted_is_waited_for(library: Path) -> None:
     run.run()
     assert len(files(library)) == 3
     assert states() == [("kept", ""), ("kept", "")]
+
+
+@pytest.mark.parametrize("moment", ["before a file", "after a file", "before the row"])
+def test_a_library_that_goes_in_the_middle_of_a_run_has_all_that_is_said_to_be_kept(
+    library: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """Its disk is unmounted; an empty mount point is left."""
+    aside = library.with_name("aside")
+    for number in range(3):
+        story = saved(tiktok_id=str(74 + number))
+    job = story.item.job
+    job.from_watch = True
+    job.save()
+    count = 0
+
+    def unmount() -> None:
+        nonlocal count
+        count += 1
+        if count == 2:
+            library.rename(aside)
+            library.mkdir()
+
+    real, real_note = copying.copy_media, copying._intended
+
+    def copy(*args: Any) -> dict[str, object]:
+        if moment == "before a file":
+            unmount()
+        facts = real(*args)
+        if moment == "after a file":
+            unmount()
+        return facts
+
+    def note(*args: Any) -> dict[str, Any]:
+        if moment == "before the row":
+            unmount()
+        return real_note(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(copying, "copy_media", copy)
+        patch.setattr(copying, "_intended", note)
+        run.run()
+    assert list(library.iterdir()) == []
+    assert LibraryMark.objects.get().is_away
+    for row in LibraryCopy.objects.filter(state="kept"):
+        assert (aside / row.path).exists()
+    assert LibraryCopy.objects.filter(state="waiting", reason="away").count() >= 4
+    assert not Artifact.objects.exclude(collected_at=None).exists()
+    library.rmdir()
+    aside.rename(library)
+    run.run()
+    assert {state for state, _reason in states()} == {"kept"}
+    assert len(files(library)) == 9
+    assert not LibraryMark.objects.get().is_away
 
 
 def test_a_full_disk_is_waited_for_and_files_are_held(
@@ -235,6 +291,7 @@ def test_a_folder_that_may_not_be_written_is_waited_for(
 
 
 def test_a_file_in_the_way_of_a_folder_is_told(library: Path) -> None:
+    LibraryChoice.objects.create(owner=make_user("alice"), folder="alice")
     library_folder.root()
     (library / "alice").write_bytes(b"a file")
     saved()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from jobs.library import copying, run
+from jobs.library import copying, run, turns, wanted
 from jobs.models import CopyState, LibraryChoice, LibraryCopy
 from tests.unit.jobs.library.test_run import STEM, due_again, files, saved
 
@@ -104,3 +104,94 @@ def test_what_was_forgotten_goes_though_the_account_is_gone(library: Path) -> No
     run.run()
     assert {name.rpartition("_75")[1] for name in files(library)} == {"_75"}
     assert not LibraryCopy.objects.exists()
+
+
+@pytest.mark.parametrize("is_written", [False, True])
+def test_what_is_forgotten_and_kept_again_at_once_is_kept(library: Path, is_written: bool) -> None:
+    story = saved()
+    if is_written:
+        run.run()
+    LibraryCopy.objects.update(state=CopyState.REMOVING)
+    assert wanted.keep_story(story) == 1
+    run.run()
+    run.run()
+    assert len(files(library)) == 3
+    assert {row.state for row in LibraryCopy.objects.all()} == {CopyState.KEPT}
+
+
+def test_what_is_kept_again_while_it_is_removed_is_written_again(
+    library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story = saved()
+    run.run()
+    real = copying.remove
+
+    def remove(row: LibraryCopy) -> bool:
+        removed = real(row)
+        wanted.keep_story(story)
+        return removed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(copying, "remove", remove)
+        forget()
+    run.run()
+    assert len(files(library)) == 3
+    assert {row.state for row in LibraryCopy.objects.all()} == {CopyState.KEPT}
+
+
+def test_a_new_member_of_an_old_name_has_a_folder_of_their_own(library: Path) -> None:
+    story = saved()
+    run.run()
+    before = files(library)
+    story.owner.delete()
+    saved()
+    run.run()
+    assert {name.partition("/")[0] for name in files(library)} == {"alice", "alice-2"}
+    forget()
+    assert files(library) == before
+
+
+def test_a_file_that_was_there_is_found_and_never_removed(library: Path) -> None:
+    """The rows went, by deleting one's data; the files are for good."""
+    saved()
+    run.run()
+    before = files(library)
+    LibraryCopy.objects.all().delete()
+    saved()
+    run.run()
+    assert files(library) == before
+    forget()
+    assert files(library) == before
+    assert not LibraryCopy.objects.exists()
+
+
+def test_a_sidecar_that_was_there_is_never_removed(library: Path) -> None:
+    saved()
+    run.run()
+    name = f"alice/nora/2026/{STEM}_74_01.jpg"
+    (library / name).unlink()
+    LibraryCopy.objects.all().delete()
+    saved()
+    run.run()
+    assert name in files(library)
+    forget()
+    assert f"{name}.xmp" in files(library)
+    assert name not in files(library)
+
+
+def test_what_an_interrupted_try_wrote_is_removed(
+    library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved()
+
+    def die(*_args: object, **_facts: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(turns, "keep", die)
+        with pytest.raises(KeyboardInterrupt):
+            run.run()
+    assert len(files(library)) == 2
+    LibraryCopy.objects.update(not_before=None)
+    forget()
+    assert files(library) == {}

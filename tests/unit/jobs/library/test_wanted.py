@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from jobs.library import choices, wanted
+from jobs.library import choices, turns, wanted
 from jobs.models import CopyRole, CopyState, LibraryCopy, LibraryMode, Role, StoryKind
 from jobs.states import ItemState
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
@@ -72,6 +72,24 @@ def test_what_was_given_up_is_tried_again_when_asked_for() -> None:
     assert wanted.keep_story(story) == 1
     row = LibraryCopy.objects.get(role=CopyRole.MEDIA)
     assert (row.state, row.reason, row.tries) == (CopyState.WAITING, "", 0)
+
+
+@pytest.mark.parametrize("minutes", [0, 5, 60])
+def test_what_was_forgotten_is_wanted_again_once_its_worker_is_done(minutes: int) -> None:
+    story = make_story()
+    make_artifact(story)
+    wanted.keep_story(story)
+    until = timezone.now() + timedelta(minutes=minutes) if minutes else None
+    LibraryCopy.objects.update(state=CopyState.REMOVING, not_before=until)
+    assert wanted.keep_story(story) == 1
+    assert rows()[0][3] == "waiting"
+    assert rows()[-1] == (story.tiktok_id, "story", 1, "waiting")
+    found = LibraryCopy.objects.get(role=CopyRole.MEDIA).not_before
+    if until is None:
+        assert found is None
+    else:
+        assert found is not None
+        assert found <= min(until, timezone.now() + turns.LEASE)
 
 
 def test_files_that_are_gone_are_not_wanted() -> None:
