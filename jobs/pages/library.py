@@ -32,7 +32,9 @@ def story_keep(request: HttpRequest, story_id: UUID) -> HttpResponse:
     if not choices.is_offered(story.owner_id):
         raise Http404
     count = wanted.keep_story(story)
-    if count:
+    if count and shown.is_away():
+        messages.success(request, _("It is copied once the library’s disk is there."))
+    elif count:
         said = ngettext(
             "%(n)d file is being copied to the library.",
             "%(n)d files are being copied to the library.",

@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from jobs.files import library_folder
 from jobs.library import choices, run
 from jobs.models import CopyState, LibraryChoice, LibraryCopy, LibraryMode, Story
 from tests.factories import make_user
@@ -110,6 +111,27 @@ def test_a_second_tap_says_that_it_is_there(library: Path, browser: Client) -> N
     assert LibraryCopy.objects.count() == 2
 
 
+def test_it_is_offered_again_once_it_was_forgotten(library: Path, browser: Client) -> None:
+    story = story_of_alice()
+    browser.post(reverse("story_keep", args=[story.pk]))
+    run.run()
+    LibraryCopy.objects.update(state=CopyState.REMOVING)
+    assert "Being copied" not in page_of(browser, story)
+    assert OFFER in page_of(browser, story)
+
+
+def test_that_the_library_is_away_is_said_where_it_is_asked_for(
+    library: Path, browser: Client
+) -> None:
+    story = story_of_alice()
+    library_folder.root()
+    library.rename(library.with_name("aside"))
+    run.run()
+    answer = browser.post(reverse("story_keep", args=[story.pk]), follow=True)
+    assert "It is copied once the library’s disk is there." in answer.content.decode()
+    assert "being copied" not in answer.content.decode()
+
+
 def test_nobody_keeps_a_story_of_somebody_else(library: Path) -> None:
     story = story_of_alice()
     bob = make_user("bob")
@@ -205,6 +227,10 @@ def test_numbers_and_reasons_are_told(library: Path, browser: Client) -> None:
     page = browser.get(reverse("library_settings")).content.decode()
     assert "1 waiting" in page
     assert "disk is full" in page
+    assert 'class="note warn stack"' in page
+    LibraryCopy.objects.update(reason="")
+    page = browser.get(reverse("library_settings")).content.decode()
+    assert 'class="note stack"' in page
 
 
 def test_the_account_page_leads_there(
