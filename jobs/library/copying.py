@@ -138,6 +138,23 @@ def copy_media(
     raise NoName
 
 
+def is_kept(row: LibraryCopy) -> bool:
+    """Whether a row's file is as it was once kept: it was forgotten, and kept again before it went.
+
+    Raises LibraryAway, OSError.
+    """
+    if row.kept_at is None:
+        return False
+    try:
+        with library_folder.open_file(row.path) as file:
+            digest = hashlib.sha256()
+            while chunk := file.read(CHUNK_BYTES):
+                digest.update(chunk)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return digest.hexdigest() == row.sha256
+
+
 def _is_anothers(row: LibraryCopy, path: str) -> bool:
     return LibraryCopy.objects.filter(path=path).exclude(pk=row.pk).exists()
 

@@ -6,13 +6,17 @@ httpx is loaded when something is sent, and not before.
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import threading
+import time
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from concurrent.futures import wait
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self, TypeVar
 from uuid import UUID
 
 from django.conf import settings
@@ -23,8 +27,17 @@ if TYPE_CHECKING:
 DEVICE: Final = "storykeep"
 CONNECT_S: Final = 10.0
 ANSWER_S: Final = 120.0
-"""Seconds Immich may be silent: it reads and hashes a file before it answers."""
+"""Seconds Immich may take: it reads and hashes a file before it answers."""
+BODY_S: Final = 30.0
+"""Seconds an answer may take once it has begun."""
 MOST_ANSWER_BYTES: Final = 16 * 1024 * 1024
+SLOWEST_BYTES_PER_S: Final = 64 * 1024
+"""A file that is sent more slowly than this, beyond ANSWER_S, is not sent on."""
+PULSE_S: Final = 0.25
+CLOSE_S: Final = 1.0
+_GOOD: Final = frozenset({200, 201})
+
+T = TypeVar("T")
 
 
 class ImmichError(Exception):
@@ -57,12 +70,16 @@ class NotThere(ImmichError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
-    """A file to be sent. at: when it was posted, aware. sha1: in hex. key: names it for good."""
+    """A file to be sent. at: when it was posted, aware. sha1: in hex. key: names it for good.
+
+    file: read on another thread.
+    """
 
     key: str
     name: str
     content_type: str
     file: BinaryIO
+    size_bytes: int
     sidecar: bytes
     at: datetime
     sha1: str
@@ -79,12 +96,16 @@ class Asset:
 class Immich:
     """An Immich server, asked with one member's key. A context manager; for one thread.
 
-    url: its address, without a path.
+    Questions run on a thread of their own, so that one can be ended at any moment, whatever the
+    server does. url: its address, without a path. pulse: called about four times a second while
+    something is asked; whatever it raises ends the question.
     """
 
-    def __init__(self, url: str, key: str) -> None:
-        self._url, self._key = url, key
-        self._client: httpx.Client
+    def __init__(self, url: str, key: str, pulse: Callable[[], None]) -> None:
+        self._url, self._key, self._pulse = url, key, pulse
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="immich", daemon=True)
+        self._client: httpx.AsyncClient
 
     def __enter__(self) -> Self:
         import httpx
@@ -92,7 +113,7 @@ class Immich:
         from stories.http.tls import client_context
 
         bundle = settings.STORYKEEP.ca_bundle
-        self._client = httpx.Client(
+        self._client = httpx.AsyncClient(
             base_url=f"{self._url}/api",
             headers={"x-api-key": self._key, "accept": "application/json"},
             timeout=httpx.Timeout(ANSWER_S, connect=CONNECT_S),
@@ -100,6 +121,7 @@ class Immich:
             follow_redirects=False,
             verify=client_context(str(bundle) if bundle else None),
         )
+        self._thread.start()
         return self
 
     def __exit__(
@@ -108,7 +130,13 @@ class Immich:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._client.close()
+        closing = asyncio.run_coroutine_threadsafe(self._client.aclose(), self._loop)
+        with suppress(Exception):
+            closing.result(CLOSE_S)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(CLOSE_S)
+        if not self._thread.is_alive():  # one that hangs in a disk ends by itself
+            self._loop.close()
 
     def upload(self, upload: Upload) -> Asset:
         """Send a file; one that Immich has already counts as sent. The file is read piece by piece.
@@ -130,10 +158,11 @@ class Immich:
         answer = self._ask(
             "POST", "/assets", data=fields, files=files,
             headers={"x-immich-checksum": upload.sha1},
+            longest_s=ANSWER_S + upload.size_bytes / SLOWEST_BYTES_PER_S,
         )  # fmt: skip
         status = answer.get("status") if isinstance(answer, dict) else None
-        if status not in {"created", "duplicate", "replaced"}:
-            raise ImmichError
+        if not isinstance(status, str) or status not in {"created", "duplicate", "replaced"}:
+            raise ImmichError("no status")
         return Asset(_id_of(answer), is_duplicate=status == "duplicate")
 
     def album(self, name: str) -> str:
@@ -150,14 +179,19 @@ class Immich:
         """Put a file into an album; in it already is as good. Raises ImmichError."""
         self._ask("PUT", f"/albums/{album_id}/assets", json={"ids": [asset_id]})
 
-    def _ask(self, method: str, path: str, **options: Any) -> Any:
+    def _ask(
+        self, method: str, path: str, *, longest_s: float | None = None, **options: Any
+    ) -> Any:
+        """The JSON of an answer. longest_s: seconds until the question is ended, ANSWER_S by
+        default. Raises ImmichError, and what the pulse and the file that is sent raise."""
         import httpx
 
         try:
-            with self._client.stream(method, path, **options) as response:
-                status = response.status_code
-                body = _limited(response)
-        except httpx.HTTPError as error:
+            status, body = self._within(
+                ANSWER_S if longest_s is None else longest_s,
+                self._exchange(method, path, **options),
+            )
+        except (httpx.HTTPError, TimeoutError) as error:
             raise Unreachable(type(error).__name__) from error
         if status in {401, 403}:
             raise KeyNotTaken(str(status))
@@ -167,21 +201,48 @@ class Immich:
             raise NotThere(str(status))
         if status in {400, 413, 415, 422}:
             raise NotTaken(str(status))
-        if status not in {200, 201}:  # a sign-in in front of it, perhaps: nothing to give up for
+        if status not in _GOOD:  # a sign-in in front of it, perhaps: nothing to give up for
             raise ImmichError(str(status))
         try:
             return json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise ImmichError("no JSON") from None
 
+    def _within(self, longest_s: float, question: Coroutine[Any, Any, T]) -> T:
+        """What a question brings. Raises Unreachable when its time is over."""
+        ended = threading.Event()
 
-def _limited(response: httpx.Response) -> bytes:
-    body = b""
-    for chunk in response.iter_bytes():
-        body += chunk
-        if len(body) > MOST_ANSWER_BYTES:
-            raise ImmichError("too long")
-    return body
+        async def ask() -> T:
+            try:
+                return await question
+            finally:
+                ended.set()
+
+        end = time.monotonic() + longest_s
+        asked = asyncio.run_coroutine_threadsafe(ask(), self._loop)
+        try:
+            self._pulse()
+            while time.monotonic() < end:
+                if wait([asked], timeout=PULSE_S).done:
+                    return asked.result()
+                self._pulse()
+        finally:
+            if not asked.done():
+                asked.cancel()
+                ended.wait(CLOSE_S)  # before the file that is sent is closed
+        raise Unreachable("too slow")
+
+    async def _exchange(self, method: str, path: str, **options: Any) -> tuple[int, bytes]:
+        """Status and body of an answer; of one that says no, the status is enough."""
+        async with self._client.stream(method, path, **options) as response:
+            body = b""
+            if response.status_code in _GOOD:
+                async with asyncio.timeout(BODY_S):
+                    async for chunk in response.aiter_bytes():
+                        body += chunk
+                        if len(body) > MOST_ANSWER_BYTES:
+                            raise ImmichError("too long")
+            return response.status_code, body
 
 
 def _id_of(answer: Mapping[str, Any]) -> str:
@@ -193,7 +254,7 @@ def _id_of(answer: Mapping[str, Any]) -> str:
 
 
 @contextmanager
-def connected(key: str) -> Iterator[Immich]:
-    """The server the admin set, asked with a key."""
-    with Immich(settings.STORYKEEP.immich_url or "", key) as immich:
+def connected(key: str, pulse: Callable[[], None]) -> Iterator[Immich]:
+    """The server the admin set, asked with a key. pulse: as `Immich` has it."""
+    with Immich(settings.STORYKEEP.immich_url or "", key, pulse) as immich:
         yield immich

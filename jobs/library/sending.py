@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import Final
 
 from django.conf import settings
+from django.db import DatabaseError
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
@@ -73,7 +73,7 @@ def send_next(now: datetime | None = None) -> bool:
     mine = LibraryCopy.objects.filter(pk=row.pk)
     try:
         key = unseal(choice.immich_key, choices.immich_use(choice.owner_id))
-        with immich.connected(key) as server:
+        with immich.connected(key, turns.Pulse(row, "send_not_before")) as server:
             _send(row, choice, server)
     except ShutdownRequested:
         mine.update(send_not_before=None)
@@ -91,17 +91,27 @@ def send_next(now: datetime | None = None) -> bool:
         mine.update(send_state=SendState.FAILED, send_reason=reason, send_not_before=None)
     except ImmichError as error:
         logger.warning("Immich answered what is not understood: %s", error)
-        final = row.send_tries >= MOST_TRIES
-        mine.update(
-            send_state=SendState.FAILED if final else SendState.WAITING,
-            send_reason=error.code,
-            send_not_before=now + turns.pause(row.send_tries),
-        )
+        _put_off(row, error.code, now)
+    except DatabaseError:
+        raise
     except OSError as error:
         logger.warning("library file %s cannot be read: %s", row.pk, error.strerror)
         mine.update(send_reason="away", send_not_before=now + turns.pause(row.send_tries))
         return False
+    except Exception:
+        logger.exception("library file %s was not sent", row.pk)
+        _put_off(row, "internal", now)
     return True
+
+
+def _put_off(row: LibraryCopy, reason: str, now: datetime) -> None:
+    """Have a row wait, or give it up after MOST_TRIES. reason: a key of `library_words.WORDS`."""
+    final = row.send_tries >= MOST_TRIES
+    LibraryCopy.objects.filter(pk=row.pk).update(
+        send_state=SendState.FAILED if final else SendState.WAITING,
+        send_reason=reason,
+        send_not_before=now + turns.pause(row.send_tries),
+    )
 
 
 def _take(now: datetime) -> LibraryCopy | None:
@@ -143,7 +153,6 @@ def _send(row: LibraryCopy, choice: LibraryChoice, server: Immich) -> None:
 
 def _upload(row: LibraryCopy, server: Immich) -> str:
     name = row.path.rpartition("/")[2]
-    pulse = turns.Pulse(row, "send_not_before")
     with library_folder.open_file(row.path) as file:
         if length(file) != row.size_bytes:
             raise FileNotFoundError("another file has its name")
@@ -157,24 +166,13 @@ def _upload(row: LibraryCopy, server: Immich) -> str:
                 key=f"storykeep-{row.tiktok_id}-{row.position}",
                 name=name,
                 content_type=_TYPES.get(Path(name).suffix, "application/octet-stream"),
-                file=cast("BinaryIO", _Watched(file, pulse)),
+                file=file,
+                size_bytes=row.size_bytes,
                 sidecar=sidecar,
                 at=row.posted_at or row.created_at,
                 sha1=row.sha1,
             )
         ).id
-
-
-class _Watched:
-    """A file that says with each piece read that it is still being sent."""
-
-    def __init__(self, file: BinaryIO, pulse: Callable[[], None]) -> None:
-        self._file, self._pulse = file, pulse
-        self.fileno, self.seek, self.tell = file.fileno, file.seek, file.tell
-
-    def read(self, size: int = -1) -> bytes:
-        self._pulse()
-        return self._file.read(size)
 
 
 def _into_album(choice: LibraryChoice, asset_id: str, server: Immich) -> None:

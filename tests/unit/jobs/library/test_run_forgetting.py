@@ -119,6 +119,22 @@ def test_what_is_forgotten_and_kept_again_at_once_is_kept(library: Path, is_writ
     assert {row.state for row in LibraryCopy.objects.all()} == {CopyState.KEPT}
 
 
+def test_what_is_kept_again_keeps_its_file_though_the_story_is_told_otherwise(
+    library: Path,
+) -> None:
+    story = saved()
+    run.run()
+    before = files(library)
+    LibraryCopy.objects.update(state=CopyState.REMOVING)
+    story.caption = "Another one"
+    story.save()
+    wanted.keep_story(story)
+    run.run()
+    found = files(library)
+    assert set(found) == set(before)
+    assert found[f"alice/nora/2026/{STEM}_74_01.jpg"] == before[f"alice/nora/2026/{STEM}_74_01.jpg"]
+
+
 def test_what_is_kept_again_while_it_is_removed_is_written_again(
     library: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from django.utils import timezone
 
 from jobs.library import choices, run, sending
 from jobs.models import CopyRole, LibraryChoice, LibraryCopy, SendState
+from jobs.queue.shutdown import shutdown_requested
 from tests import immich
 from tests.immich import KEY, Immich
 from tests.unit.jobs.library.test_run import saved
@@ -216,3 +218,32 @@ def test_what_is_sent_is_what_was_hashed(server: Immich) -> None:
     row = kept(server)
     (asset,) = server.assets.values()
     assert row.sha1 == hashlib.sha1(asset.data, usedforsecurity=False).hexdigest()
+
+
+def test_what_nobody_thought_of_is_a_reason_and_a_next_try(
+    server: Immich, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_args: object) -> None:
+        raise RecursionError
+
+    monkeypatch.setattr(sending, "_send", fail)
+    row = kept(server)
+    assert (row.send_state, row.send_reason) == (SendState.WAITING, "internal")
+    assert row.send_not_before is not None
+    assert row.send_not_before > timezone.now()
+    for _ in range(sending.MOST_TRIES):
+        row = again()
+    assert (row.send_state, row.send_reason) == (SendState.FAILED, "internal")
+
+
+def test_a_worker_that_is_to_end_sends_nothing_more(server: Immich) -> None:
+    story = saved()
+    run.run()
+    choices.set_key(story.owner_id, KEY)
+    shutdown_requested.set()
+    try:
+        run.run()
+    finally:
+        shutdown_requested.clear()
+    row = LibraryCopy.objects.get(role=CopyRole.MEDIA)
+    assert (row.send_state, row.send_not_before) == (SendState.WAITING, None)
