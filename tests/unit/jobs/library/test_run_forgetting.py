@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from jobs.library import copying, run, turns, wanted
-from jobs.models import CopyState, LibraryChoice, LibraryCopy
+from jobs.models import CopyRole, CopyState, LibraryChoice, LibraryCopy
 from tests.unit.jobs.library.test_run import STEM, due_again, files, saved
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -144,7 +144,8 @@ def test_what_is_kept_again_while_it_is_removed_is_written_again(
 
     def remove(row: LibraryCopy) -> bool:
         removed = real(row)
-        wanted.keep_story(story)
+        if row.role == CopyRole.MEDIA:
+            wanted.keep_story(story)
         return removed
 
     with monkeypatch.context() as patch:
