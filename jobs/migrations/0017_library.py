@@ -31,10 +31,13 @@ class Migration(migrations.Migration):
                     "mode",
                     models.CharField(
                         choices=[
-                            ("never", "nothing"),
-                            ("ask", "what I choose"),
-                            ("watches", "everything from accounts I watch, and what I choose"),
-                            ("everything", "everything I save"),
+                            ("never", "Nothing"),
+                            ("ask", "Only what I choose"),
+                            (
+                                "watches",
+                                "Everything from watched accounts, and what I choose",
+                            ),
+                            ("everything", "Everything I save"),
                         ],
                         default="never",
                         max_length=12,
@@ -55,6 +58,7 @@ class Migration(migrations.Migration):
                     models.PositiveSmallIntegerField(default=1, primary_key=True, serialize=False),
                 ),
                 ("mark", models.UUIDField(default=uuid.uuid4, editable=False)),
+                ("is_away", models.BooleanField(db_default=False, default=False)),
             ],
         ),
         migrations.CreateModel(
@@ -121,6 +125,7 @@ class Migration(migrations.Migration):
                 ("send_reason", models.CharField(blank=True, default="", max_length=32)),
                 ("send_tries", models.PositiveIntegerField(default=0)),
                 ("send_not_before", models.DateTimeField(default=None, null=True)),
+                ("was_there", models.BooleanField(db_default=False, default=False)),
                 ("asset_id", models.CharField(blank=True, default="", max_length=64)),
                 (
                     "owner",
