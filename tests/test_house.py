@@ -287,6 +287,19 @@ def test_no_migration_is_missing() -> None:
     call_command("makemigrations", "--check", "--dry-run", verbosity=0)
 
 
+def printed_by(program: str) -> list[str]:
+    """The words that a process of its own prints, with the settings of tests."""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env={"DJANGO_SETTINGS_MODULE": "tests.settings", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.split()
+
+
 def test_the_web_process_loads_no_decoder_and_no_client() -> None:
     """What only the worker needs would cost the web process some 30 MiB; Celery, which the first
     paste loads, another 10."""
@@ -296,15 +309,7 @@ def test_the_web_process_loads_no_decoder_and_no_client() -> None:
         "unneeded = {'av', 'PIL', 'curl_cffi', 'httpx', 'celery.app', 'jobs.tasks'};"
         "print(*sorted(unneeded & sys.modules.keys()))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", loads],
-        cwd=ROOT,
-        env={"DJANGO_SETTINGS_MODULE": "tests.settings", "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout.split() == []
+    assert printed_by(loads) == []
 
 
 def test_a_helper_that_is_not_installed_costs_nothing() -> None:
@@ -317,15 +322,7 @@ def test_a_helper_that_is_not_installed_costs_nothing() -> None:
         "parts = ('stories.helper', 'stories.helper_way', 'jobs.ops.helper_install');"
         "print(*sorted(name for name in sys.modules if name.startswith(parts)))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", loads],
-        cwd=ROOT,
-        env={"DJANGO_SETTINGS_MODULE": "tests.settings", "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout.split() == ["stories.helper", "stories.helper.installed"]
+    assert printed_by(loads) == ["stories.helper", "stories.helper.installed"]
 
 
 def test_telling_people_costs_nothing_while_nobody_is_told() -> None:
@@ -337,15 +334,7 @@ def test_telling_people_costs_nothing_while_nobody_is_told() -> None:
         "unneeded = {'webpush', 'apprise', 'jwt', 'httpx', 'webapp.sending'};"
         "print(*sorted(unneeded & sys.modules.keys()))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", loads],
-        cwd=ROOT,
-        env={"DJANGO_SETTINGS_MODULE": "tests.settings", "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout.split() == []
+    assert printed_by(loads) == []
 
 
 @pytest.mark.parametrize("provider", [False, True], ids=["without", "with"])

@@ -10,7 +10,7 @@ from jobs import library_words
 
 _GIVEN = re.compile(
     r"""(?:give_up|put_off)\(row, "(\w+)"|(?:return|Gone:|Damaged:|NoName:) "(\w+)\""""
-    r"""|code = "(\w+)\""""
+    r"""|code = "(\w+)\"|all_wait\("(\w+)"|send_reason="(\w+)\""""
 )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -16,15 +15,6 @@ from webapp import env
 from webapp.env import BadSettings, load
 
 DOCS = Path(__file__).parents[3] / "docs" / "settings.md"
-
-
-@pytest.fixture
-def setting(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """An environment without any of our settings, to add to."""
-    for name in list(os.environ):
-        if name.startswith(env.PREFIX):
-            monkeypatch.delenv(name)
-    return monkeypatch
 
 
 def mistakes() -> list[str]:

@@ -2,21 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
-from webapp import env
 from webapp.env import BadSettings, load
-
-
-@pytest.fixture
-def setting(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """An environment without any of our settings, to add to."""
-    for name in list(os.environ):
-        if name.startswith(env.PREFIX):
-            monkeypatch.delenv(name)
-    return monkeypatch
 
 
 def test_without_them_there_is_no_push_and_no_private_host(setting: pytest.MonkeyPatch) -> None:

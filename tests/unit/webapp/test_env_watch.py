@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from datetime import timedelta
 
 import pytest
 
-from webapp import env
 from webapp.env import BadSettings, load
-
-
-@pytest.fixture
-def setting(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """An environment without any of our settings, to add to."""
-    for name in list(os.environ):
-        if name.startswith(env.PREFIX):
-            monkeypatch.delenv(name)
-    return monkeypatch
 
 
 def test_admins_may_watch_and_what_is_found_is_kept_three_days(
