@@ -411,3 +411,11 @@ def test_home_says_what_was_found_and_until_when_it_is_kept(client: Client, alic
     page = shown(client.get("/"))
     assert page.count("kept until") == 5
     assert "and 2 more" in page
+
+
+def test_what_was_saved_already_is_said_where_nothing_else_was_found(client: Client) -> None:
+    """Somebody watches an account whose stories they have just saved."""
+    nora = make_user("nora", is_staff=True)
+    make_watch(nora, "anna", seen=["7512345678901234561", "7512345678901234562"])
+    client.force_login(nora)
+    assert "Nothing new: 2 stories were saved already." in client.get("/watching/").content.decode()
