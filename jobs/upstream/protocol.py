@@ -174,7 +174,9 @@ def store(envelope: bytes, origin: PackOrigin) -> Pack:
         acceptance.check_newer(pack, _state_of(active).pack.version)
         if origin is PackOrigin.WEEKLY:
             _check_not_dropped(pack)
-        _active().update(active=False)
+        # One that became active since it was looked up is somebody else's, who was first.
+        if _active().update(active=False) != int(active is not None):
+            raise PackChanged
         facts = {
             "envelope": envelope.decode("utf-8"),
             "how": origin,
@@ -183,7 +185,8 @@ def store(envelope: bytes, origin: PackOrigin) -> Pack:
             "active": True,
         }
         # Not update_or_create: of two who import at once, the second would not be told.
-        if not ProtocolPack.objects.filter(version=str(pack.version)).update(**facts):
+        same = ProtocolPack.objects.filter(version=str(pack.version), active=False)
+        if not same.update(**facts):
             ProtocolPack.objects.create(version=str(pack.version), **facts)
         for row in history()[MAX_KEPT:]:
             if not row.active:
