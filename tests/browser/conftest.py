@@ -89,16 +89,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(240))
 
 
-# Not for the whole session: while Playwright runs, no other test of this process can use asyncio.
-@pytest.fixture(scope="package")
-def chromium() -> Iterator[Browser]:
-    """The browser. Without one the tests are skipped, or fail where REQUIRE_BROWSER=1 says so."""
-    executable = SHELL if SHELL.exists() and "CHROMIUM" not in os.environ else CHROMIUM
+def skip_without(executable: Path) -> None:
+    """Skip the tests where a browser is missing, or fail where REQUIRE_BROWSER=1 says so."""
     if not executable.exists():
         reason = f"there is no {executable}"
         if os.environ.get("REQUIRE_BROWSER") == "1":
             pytest.fail(reason)
         pytest.skip(reason)
+
+
+# Not for the whole session: while Playwright runs, no other test of this process can use asyncio.
+@pytest.fixture(scope="package")
+def chromium() -> Iterator[Browser]:
+    """The browser. Without one the tests are skipped, or fail where REQUIRE_BROWSER=1 says so."""
+    executable = SHELL if SHELL.exists() and "CHROMIUM" not in os.environ else CHROMIUM
+    skip_without(executable)
     # Playwright runs an event loop in this thread, which Django takes for a mistake.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     with sync_playwright() as playwright:

@@ -27,6 +27,7 @@ from tests.browser.conftest import (
     Stack,
     Witness,
     sideways,
+    skip_without,
 )
 from tests.browser.test_main_path import paste, settle, until
 from tests.unit.notices.receiving import Browser as Receiver
@@ -89,8 +90,7 @@ Device = Callable[..., Page]
 @pytest.fixture(scope="module")
 def whole_chromium(chromium: Browser) -> Iterator[Browser]:
     """Chromium with all its parts: the one without windows denies every notification."""
-    if not CHROMIUM.exists():
-        pytest.skip(f"there is no {CHROMIUM}")
+    skip_without(CHROMIUM)
     browser = chromium.browser_type.launch(
         executable_path=CHROMIUM,
         args=[*CHROMIUM_ARGS, "--headless=new", f"--host-resolver-rules=MAP {LAN} 127.0.0.1"],
