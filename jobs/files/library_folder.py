@@ -1,7 +1,7 @@
-"""The library's folder: its mark, its free space, and files that are written and removed in it.
+"""The library's folder: its free space, and files that are written and removed in it.
 
     <library>/<member>/<author>/<year>/<name>       a file that is kept for good
-    <library>/.storykeep-library                    the mark
+    <library>/.storykeep-library                    the mark, see `library_mark`
     <library>/…/.storykeep-<number>-<random>.part   a file that is arriving
 
 Nothing is overwritten, and a name stands for a whole file or for none. Below the library no
@@ -31,13 +31,11 @@ from typing import BinaryIO, Final
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection
 
-from jobs.files import disk
+from jobs.files import disk, library_mark
+from jobs.files.library_mark import LibraryAway
 from jobs.models import LibraryMark
 
-SENTINEL: Final = ".storykeep-library"
-"""The file that marks the library as ours."""
 STALE_AFTER_S: Final = 24 * 3600.0
 """A part as old as this was left by a worker that died."""
 
@@ -57,10 +55,6 @@ _MADE_MODE: Final = 0o755
 """Of a library's folder that is made here; one that is there keeps its own."""
 _FOLDER_BITS: Final = 0o2777
 _FILE_BITS: Final = 0o666
-
-
-class LibraryAway(OSError):
-    """The folder is not the one the library is in, or is not there. Nothing was changed."""
 
 
 class LibraryFull(OSError):
@@ -97,7 +91,7 @@ class Held:
         FileNotFoundError unless there is a file at `path` in it, "" for none in particular."""
         try:
             there, mine = self.path.stat(), os.fstat(self.folder)
-            is_here = os.path.samestat(there, mine) and _read_mark(self.path) == self.mark
+            is_here = os.path.samestat(there, mine) and library_mark.read(self.path) == self.mark
         except (FileNotFoundError, NotADirectoryError):
             is_here = False
         if not is_here:
@@ -127,16 +121,13 @@ def root() -> Path:
     if folder is None:
         raise LibraryAway(errno.ENOENT, "there is no library")
     known = LibraryMark.objects.values_list("mark", flat=True).first()
-    found = _read_mark(folder)
     if known is None:
         if not folder.is_dir():
             folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(_MADE_MODE)
-        _adopt(folder, found if isinstance(found, UUID) else None)
-    elif found == "":
-        _write_mark(folder, known)
-    elif found != known:
-        raise LibraryAway(errno.ENOENT, "not the folder the library is in", str(folder))
+        library_mark.adopt(folder)
+    else:
+        library_mark.require(folder, known)
     return folder
 
 
@@ -164,43 +155,9 @@ def is_away() -> bool:
         return False
     known = LibraryMark.objects.values_list("mark", flat=True).first()
     try:
-        return known is not None and _read_mark(folder) not in {known, ""}
+        return known is not None and library_mark.read(folder) not in {known, ""}
     except OSError:
         return True
-
-
-def _read_mark(folder: Path) -> UUID | str | None:
-    """The number in a folder; "" for an empty mark, None for none or another text."""
-    try:
-        with (folder / SENTINEL).open("rb") as file:
-            text = file.read(4096)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    found = _UUID.search(text)
-    return UUID(found[0].decode()) if found else None if text.strip() else ""
-
-
-def _adopt(folder: Path, found: UUID | None) -> None:
-    """Have a folder be the library from now on; of several processes one decides its number."""
-    if connection.in_atomic_block:
-        raise LibraryAway(errno.EAGAIN, "the library is not marked yet")
-    defaults = {"mark": found} if found else {}
-    row, _made = LibraryMark.objects.get_or_create(pk=1, defaults=defaults)
-    if found != row.mark:
-        _write_mark(folder, row.mark)
-
-
-def _write_mark(folder: Path, mark: UUID) -> None:
-    part = folder / f"{SENTINEL}.{secrets.token_bytes(8).hex()}"
-    try:
-        with part.open("xb") as file:
-            file.write(_TEXT.format(mark=mark).encode())
-            file.flush()
-            os.fchmod(file.fileno(), 0o644)
-            os.fsync(file.fileno())
-        part.replace(folder / SENTINEL)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def require_room(folder: int, size_bytes: int) -> None:

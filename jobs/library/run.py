@@ -13,7 +13,8 @@ from django.utils import timezone
 
 from jobs.errors import DiskFault
 from jobs.files import collection, library_folder
-from jobs.files.library_folder import Held, LibraryAway
+from jobs.files.library_folder import Held
+from jobs.files.library_mark import LibraryAway
 from jobs.library import choices, copying, forgetting, sending, turns, wanted
 from jobs.library.copying import NoName, SourceDamaged, SourceGone
 from jobs.models import CopyRole, CopyState, LibraryChoice, LibraryCopy, SendState

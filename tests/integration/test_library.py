@@ -9,7 +9,7 @@ from time import sleep
 
 import pytest
 
-from jobs.files import library_folder
+from jobs.files import library_mark
 from jobs.library import choices
 from jobs.models import CopyRole, CopyState, LibraryCopy, LibraryMode, SendState
 from jobs.queue import broker, routing
@@ -43,7 +43,7 @@ def is_filled(files: int) -> bool:
 
 def check(library: Path) -> None:
     """Every file is in its place, whole, once, with its sidecar; nothing else is there."""
-    expected = {library_folder.SENTINEL}
+    expected = {library_mark.SENTINEL}
     for copy in LibraryCopy.objects.filter(state=CopyState.KEPT):
         data = (library / copy.path).read_bytes()
         assert hashlib.sha256(data).hexdigest() == copy.sha256

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
 from jobs.files import library_folder
-from jobs.files.library_folder import Changed, LibraryAway, LibraryFull, NameTaken, Part
+from jobs.files.library_folder import Changed, LibraryFull, NameTaken, Part
+from jobs.files.library_mark import LibraryAway
 from jobs.models import LibraryMark
 
 POSTED = datetime(2026, 11, 20, 14, 3, 7, tzinfo=UTC)
@@ -49,55 +49,7 @@ def names_in(library: Path) -> list[str]:
     return sorted(path.name for path in (library / "alice/nora/2026").iterdir())
 
 
-# --- the mark -------------------------------------------------------------------------------------
-
-
-def test_a_new_library_is_made_and_marked(library: Path) -> None:
-    assert library_folder.root() == library
-    assert str(LibraryMark.objects.get().mark) in (library / ".storykeep-library").read_text()
-    assert library_folder.root() == library
-    assert not library_folder.is_away()
-
-
-def test_without_its_mark_the_folder_is_another_one(library: Path) -> None:
-    library_folder.root()
-    (library / ".storykeep-library").unlink()
-    assert library_folder.is_away()
-    with pytest.raises(LibraryAway):
-        library_folder.root()
-
-
-def test_a_missing_folder_is_not_made_again(library: Path) -> None:
-    library_folder.root()
-    (library / ".storykeep-library").unlink()
-    library.rmdir()
-    with pytest.raises(LibraryAway):
-        library_folder.root()
-    assert not library.exists()
-
-
-def test_a_folder_of_another_database_is_left_alone(library: Path) -> None:
-    library_folder.root()
-    (library / ".storykeep-library").write_text(f"{uuid4()}\n")
-    assert library_folder.is_away()
-    with pytest.raises(LibraryAway):
-        library_folder.root()
-
-
-def test_an_empty_mark_says_that_it_is_ours(library: Path) -> None:
-    library_folder.root()
-    (library / ".storykeep-library").write_text("")
-    assert not library_folder.is_away()
-    library_folder.root()
-    assert str(LibraryMark.objects.get().mark) in (library / ".storykeep-library").read_text()
-
-
-def test_a_new_database_goes_on_with_a_marked_library(library: Path) -> None:
-    library.mkdir()
-    mark = uuid4()
-    (library / ".storykeep-library").write_text(f"ours\n{mark}\n")
-    library_folder.root()
-    assert LibraryMark.objects.get().mark == mark
+# --- which folder it is ---------------------------------------------------------------------------
 
 
 def test_without_the_setting_there_is_none(set_env: Callable[..., None]) -> None:

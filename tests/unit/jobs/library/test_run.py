@@ -15,7 +15,7 @@ import pytest
 from django.utils import timezone
 from PIL import Image
 
-from jobs.files import library_folder
+from jobs.files import library_folder, library_mark
 from jobs.library import choices, copying, run, turns, wanted
 from jobs.models import (
     Artifact,
@@ -54,7 +54,7 @@ def files(library: Path) -> dict[str, bytes]:
     return {
         path.relative_to(library).as_posix(): path.read_bytes()
         for path in library.rglob("*")
-        if path.is_file() and path.name != library_folder.SENTINEL
+        if path.is_file() and path.name != library_mark.SENTINEL
     }
 
 
