@@ -1,4 +1,4 @@
-"""The API's calls about watched accounts. Who may not watch here is refused by all of them."""
+"""The API's calls about watched accounts. Who may not watch here still sees and deletes theirs."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _watcher(request: HttpRequest) -> User:
 
 
 def _own_watch(request: HttpRequest, watch_id: str) -> Watch:
-    own = Watch.objects.filter(owner_id=_watcher(request).pk).select_related("account", "owner")
+    own = Watch.objects.filter(owner_id=user_of(request).pk).select_related("account", "owner")
     watch = own.filter(pk=parsed_id(watch_id)).first()
     if watch is None:
         raise Http404
@@ -84,7 +84,10 @@ def list_watches(
     limit: Annotated[int, Query(ge=1, le=MAX_WATCHES_PER_PAGE)] = WATCHES_PER_PAGE,
 ) -> HttpResponse:
     """The accounts I watch, newest first, with those whose watch has ended."""
-    own = Watch.objects.filter(owner_id=_watcher(request).pk)
+    user = user_of(request)
+    if not permission.may_see(user):
+        raise WatchingOff
+    own = Watch.objects.filter(owner_id=user.pk)
     try:
         ids, next_cursor = lists.page_of(own, after=cursor, limit=limit)
     except ValueError as error:
@@ -141,6 +144,7 @@ def get_watch(request: HttpRequest, watch_id: str) -> HttpResponse:
 )
 def change(request: HttpRequest, watch_id: str, body: WatchPatch) -> HttpResponse:
     """Change what is given, and leave the rest. One that has ended stays ended: watch it anew."""
+    _watcher(request)
     watch = _own_watch(request, watch_id)
     given = body.model_fields_set & {"every_s", "note", "notify"}
     if given:
@@ -179,6 +183,7 @@ def delete(request: HttpRequest, watch_id: str) -> HttpResponse:
 def check(request: HttpRequest, watch_id: str) -> HttpResponse:
     """Have the account looked at now, once in ten minutes. One that is paused or has ended is
     returned as it is."""
+    _watcher(request)
     watch = _own_watch(request, watch_id)
     watches.check(watch)
     return _fresh(watch, 202)

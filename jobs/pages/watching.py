@@ -1,6 +1,7 @@
 """The page of watched accounts: begin to watch one, see how each does, change and stop it.
 
-Who may not watch accounts on this instance finds nothing here. A watch of another person is a 404.
+Who may not watch accounts on this instance finds nothing here, but for the watches they have from a
+time when they might: they rest, and can be stopped. A watch of another person is a 404.
 """
 
 from __future__ import annotations
@@ -44,7 +45,6 @@ def _require_right(request: HttpRequest) -> None:
 
 
 def _own_watch(request: HttpRequest, watch_id: UUID) -> Watch:
-    _require_right(request)
     own = Watch.objects.filter(owner_id=request.user.pk).select_related("account", "owner")
     return get_object_or_404(own, pk=watch_id)
 
@@ -63,9 +63,11 @@ def _anchor(watch: Watch) -> str:
 def watching(request: HttpRequest) -> HttpResponse:
     """The user's watches. A POST begins to watch the account of `line`, every `every` seconds, and
     redirects to its place on the page; 422 where it cannot."""
-    _require_right(request)
     if request.method != "POST":
+        if not permission.may_see(request.user):
+            raise Http404
         return _page(request)
+    _require_right(request)
     line = request.POST.get("line", "")[: 2 * _LINE_LENGTH]
     try:
         watch = watches.begin(_owner(request), line, every=_seconds(request.POST.get("every", "")))
@@ -112,7 +114,8 @@ def watch(request: HttpRequest, watch_id: UUID) -> HttpResponse:
     }
     if what == "remove" and row.state == WatchState.ENDED:
         watches.delete(row)
-        return redirect("watching")
+        return _back(request)
+    _require_right(request)
     if what not in acts:
         raise Http404
     act, said = acts[what]
@@ -138,8 +141,13 @@ def watch_stop(request: HttpRequest, watch_id: UUID) -> HttpResponse:
         watches.delete(row)
         name = isolated(f"@{row.account.name}")
         messages.success(request, _("You no longer watch %(name)s.") % {"name": name})
-        return redirect("watching")
+        return _back(request)
     return uncached(render(request, "jobs/watch_stop.html", {"watch": row}))
+
+
+def _back(request: HttpRequest) -> HttpResponse:
+    """To the page of watches, or home for whom there is none any more."""
+    return redirect("watching" if permission.may_see(request.user) else "home")
 
 
 def _change(request: HttpRequest, row: Watch) -> None:
@@ -173,11 +181,13 @@ def _page(
 ) -> HttpResponse:
     views = overview.of_owner(request.user.pk)
     rows = [view.watch for view in views]
+    allowed = permission.may_watch(request.user)
     paused = permission.is_paused()
     said = _messages_by_place(request, {_anchor(row) for row in rows})
     context = {
         "cards": [(view, said[_anchor(view.watch)]) for view in views],
         "messages": said[""],
+        "allowed": allowed,
         "line": line,
         "line_length": _LINE_LENGTH,
         "note_length": NOTE_LENGTH,
@@ -187,9 +197,9 @@ def _page(
         "limits": overview.limits(views),
         "looks": watches.looks_a_day(rows),
         "looked_at": sum(row.next_at is not None for row in rows),
-        "pausable": sum(row.next_at is not None for row in rows) > 1,
-        "resumable": sum(row.state == WatchState.PAUSED for row in rows) > 1,
-        "busy": not paused and any(view.busy for view in views),
+        "pausable": allowed and sum(row.next_at is not None for row in rows) > 1,
+        "resumable": allowed and sum(row.state == WatchState.PAUSED for row in rows) > 1,
+        "busy": allowed and not paused and any(view.busy for view in views),
         "all_paused": paused,
         "breaker": breaker.open_state(),
     }

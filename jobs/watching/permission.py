@@ -21,6 +21,13 @@ def may_watch(user: AbstractBaseUser | AnonymousUser) -> bool:
     return settings.STORYKEEP.watches == "members" or bool(getattr(user, "is_staff", False))
 
 
+def may_see(user: AbstractBaseUser | AnonymousUser) -> bool:
+    """Whether this person may see their watches and stop them: also one who may watch no longer."""
+    if may_watch(user):
+        return True
+    return user.is_authenticated and Watch.objects.filter(owner_id=user.pk).exists()
+
+
 def is_paused() -> bool:
     """Whether an admin has all watching rest."""
     return WatchingPause.objects.exists()

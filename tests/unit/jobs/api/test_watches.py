@@ -92,21 +92,32 @@ def test_limits_are_told(alice: Script, set_env: Callable[..., None]) -> None:
 
 
 @pytest.mark.parametrize("watches", ["off", "admins"])
-def test_who_may_not_watch_is_refused_by_every_call(
+def test_who_may_not_watch_is_refused(
     alice: Script, set_env: Callable[..., None], watches: str
 ) -> None:
-    watch = make_watch(alice.user)
     set_env(watches=watches)
-    for method, path, body in (
-        ("GET", "/watches", None),
+    assert error_of(alice.call("GET", "/watches"), 403)["code"] == "watching_off"
+    path = f"/watches/{make_watch(alice.user).pk}"
+    for method, address, body in (
         ("POST", "/watches", {"name": "omar"}),
-        ("GET", f"/watches/{watch.pk}", None),
-        ("PATCH", f"/watches/{watch.pk}", {"renew": True}),
-        ("DELETE", f"/watches/{watch.pk}", None),
-        ("POST", f"/watches/{watch.pk}/check", None),
-        ("GET", f"/watches/{watch.pk}/gaps", None),
+        ("PATCH", path, {"renew": True}),
+        ("POST", f"{path}/check", None),
     ):
-        assert error_of(alice.call(method, path, body), 403)["code"] == "watching_off", path
+        found = error_of(alice.call(method, address, body), 403)
+        assert found["code"] == "watching_off", address
+
+
+@pytest.mark.parametrize("watches", ["off", "admins"])
+def test_who_may_watch_no_longer_sees_theirs_and_stops_them(
+    alice: Script, set_env: Callable[..., None], watches: str
+) -> None:
+    path = f"/watches/{make_watch(alice.user).pk}"
+    set_env(watches=watches)
+    assert len(alice.call("GET", "/watches").json()["watches"]) == 1
+    assert alice.call("GET", path).status_code == 200
+    assert alice.call("GET", f"{path}/gaps").json() == {"gaps": []}
+    assert alice.call("DELETE", path).status_code == 204
+    assert error_of(alice.call("GET", "/watches"), 403)["code"] == "watching_off"
 
 
 def test_one_is_changed_by_what_is_given(alice: Script) -> None:

@@ -23,13 +23,6 @@ POSTED = datetime(2026, 11, 20, 14, 3, 7, tzinfo=UTC)
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def library(set_env: Callable[..., None], tmp_path: Path) -> Path:
-    folder = tmp_path / "library"
-    set_env(library_dir=folder, disk_min_free=0)
-    return folder
-
-
 @contextmanager
 def held(library: Path) -> Iterator[int]:
     folder = os.open(library, os.O_RDONLY)

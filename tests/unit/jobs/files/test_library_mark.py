@@ -20,13 +20,6 @@ from jobs.models import LibraryMark
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def library(set_env: Callable[..., None], tmp_path: Path) -> Path:
-    folder = tmp_path / "library"
-    set_env(library_dir=folder, disk_min_free=0)
-    return folder
-
-
 def test_a_new_library_is_made_and_marked(library: Path) -> None:
     assert library_folder.root() == library
     assert str(LibraryMark.objects.get().mark) in (library / SENTINEL).read_text()

@@ -44,7 +44,6 @@ def card(page: str, name: str) -> str:
 def test_who_may_not_watch_finds_no_page_and_no_link(
     client: Client, alice: User, set_env: Callable[..., None], watches: str
 ) -> None:
-    make_watch(alice)
     job = make_job(alice, settled_at=timezone.now())
     make_item(job, name="nora", state=ItemState.EMPTY)
     set_env(watches=watches)
@@ -54,6 +53,29 @@ def test_who_may_not_watch_finds_no_page_and_no_link(
     assert client.get(URL).status_code == 404
     assert client.post(URL, {"line": "@nora"}).status_code == 404
     assert client.post(f"{URL}all/").status_code == 404
+
+
+@pytest.mark.parametrize("watches", ["off", "admins"])
+def test_who_may_watch_no_longer_sees_what_rests_and_stops_it(
+    client: Client, alice: User, set_env: Callable[..., None], watches: str
+) -> None:
+    nora, omar = make_watch(alice, "nora"), make_watch(alice, "omar")
+    Watch.objects.filter(pk=omar.pk).update(state=WatchState.ENDED, next_at=None)
+    set_env(watches=watches)
+    assert 'href="/watching/"' not in shown(client.get("/"))
+    assert 'href="/watching/"' in shown(client.get("/account/data/"))
+    page = shown(client.get(URL))
+    assert "not switched on for you" in page
+    assert 'name="line"' not in page
+    assert "Check now" not in page
+    assert client.post(URL, {"line": "@pia"}).status_code == 404
+    for what in ("change", "check", "pause", "resume", "renew"):
+        assert client.post(f"{URL}{nora.pk}/", {"what": what}).status_code == 404, what
+    assert client.post(f"{URL}{omar.pk}/stop/").headers["Location"] == URL
+    assert client.post(f"{URL}{nora.pk}/stop/").headers["Location"] == "/"
+    assert "no longer watch" in shown(client.get("/"))
+    assert client.get(URL).status_code == 404
+    assert not Watch.objects.exists()
 
 
 def test_an_admin_may_where_only_admins_do(client: Client, set_env: Callable[..., None]) -> None:
