@@ -57,14 +57,16 @@ class WatchedAccount(models.Model):
 class Watch(models.Model):
     """One person's wish to have every story of an account, until it ends.
 
-    every_s: seconds between two looks. next_at: when it is looked again; null while it is paused or
-    has ended. covered_until: the moment up to which every story was seen that stayed its full day;
-    null until the first whole list. deadline_at: twenty hours after that, the latest next look.
-    seen: TikTok's ids of stories that were handed on, those of the last 48 hours. failures: looks
-    in a row that brought no whole list. error_code: why the last look failed, or why it ended.
-    time_zone: IANA name of the zone its owner's pages showed times in when they last changed it,
-    for the names of files; "" = not known. renew_by: when it ends unless it is renewed. checked_at:
-    when its owner last asked for a look.
+    name, nickname: of the account, as the last look made for this watch had them; "" before the
+    first. Those of `account` may tell of looks for others. every_s: seconds between two looks.
+    next_at: when it is looked again; null while it is paused or has ended. covered_until: the
+    moment up to which every story was seen that stayed its full day; null until the first whole
+    list. deadline_at: twenty hours after that, the latest next look. seen: TikTok's ids of stories
+    that were handed on, those of the last 48 hours. failures: looks in a row that brought no whole
+    list. error_code: why the last look failed, or why it ended. time_zone: IANA name of the zone
+    its owner's pages showed times in when they last changed it, for the names of files; "" = not
+    known. renew_by: when it ends unless it is renewed. checked_at: when its owner last asked for a
+    look.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -80,6 +82,8 @@ class Watch(models.Model):
         related_name="watches",
         verbose_name=_("watched account"),
     )
+    name = models.CharField(_("name"), max_length=64, blank=True, default="")
+    nickname = models.CharField(_("nickname"), max_length=200, blank=True, default="")
     every_s = models.PositiveIntegerField(_("seconds between looks"))
     state = models.CharField(
         _("state"), max_length=10, choices=WatchState, default=WatchState.CHECKING
@@ -113,6 +117,12 @@ class Watch(models.Model):
             models.UniqueConstraint(fields=["owner", "account"], name="watch_once"),
         ]
         permissions = [("pause_watch", "Can pause watches of others")]
+
+    @property
+    def known_name(self) -> str:
+        """The account's name as its owner knows it, without "@"; reads `account` before a first
+        look."""
+        return self.name or self.account.name
 
     def __str__(self) -> str:
         return f"{self._meta.verbose_name} {self.id}"

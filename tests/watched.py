@@ -26,8 +26,10 @@ def make_watch(owner: User, name: str = "nora", **facts: Any) -> Watch:
         "tiktok_id": facts.pop("tiktok_id", f"7{abs(hash(name)) % 10**9}"),
         "nickname": facts.pop("nickname", ""),
     }
+    is_known = bool(account_facts["tiktok_id"])
+    known = {"name": name, "nickname": account_facts["nickname"]} if is_known else {}
     account, _ = WatchedAccount.objects.get_or_create(name=name, defaults=account_facts)
-    defaults: dict[str, Any] = {
+    defaults: dict[str, Any] = known | {
         "every_s": 21600,
         "state": WatchState.ACTIVE,
         "created_at": now - 3 * DAY,

@@ -92,7 +92,9 @@ class WatchOut(BaseModel):
         return cls(
             id=watch.pk,
             author=WatchedAuthorOut(
-                id=account.tiktok_id or None, name=account.name, nickname=account.nickname
+                id=(watch.name and account.tiktok_id) or None,
+                name=watch.known_name,
+                nickname=watch.nickname,
             ),
             every_s=watch.every_s,
             state=WatchState(watch.state),

@@ -80,6 +80,8 @@ WATCH = migrations.CreateModel(
                 verbose_name="watched account",
             ),
         ),
+        ("name", models.CharField("name", blank=True, default="", max_length=64)),
+        ("nickname", models.CharField("nickname", blank=True, default="", max_length=200)),
         ("every_s", models.PositiveIntegerField("seconds between looks")),
         (
             "state",

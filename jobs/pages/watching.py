@@ -77,7 +77,7 @@ def watching(request: HttpRequest) -> HttpResponse:
     except StoriesError as error:
         return _page(request, line=line, problem=error_words(error), status=422)
     if watch.state != WatchState.CHECKING:
-        name = isolated(f"@{watch.account.name}")
+        name = isolated(f"@{watch.known_name}")
         said = _("You already watch %(name)s.") % {"name": name}
         messages.info(request, said, extra_tags=_anchor(watch))
     return redirect(_address(watch))
@@ -139,7 +139,7 @@ def watch_stop(request: HttpRequest, watch_id: UUID) -> HttpResponse:
     row = _own_watch(request, watch_id)
     if request.method == "POST":
         watches.delete(row)
-        name = isolated(f"@{row.account.name}")
+        name = isolated(f"@{row.known_name}")
         messages.success(request, _("You no longer watch %(name)s.") % {"name": name})
         return _back(request)
     return uncached(render(request, "jobs/watch_stop.html", {"watch": row}))

@@ -251,6 +251,6 @@ def leave(account: WatchedAccount, **columns: Any) -> None:
 
 AFTER_A_LOOK: Final = (
     "account", "state", "next_at", "looked_at", "covered_until", "deadline_at", "seen", "failures",
-    "error_code",
+    "error_code", "name", "nickname",
 )  # fmt: skip
 """Columns of a watch that a look writes."""

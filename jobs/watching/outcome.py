@@ -69,15 +69,14 @@ class Sight:
 
 @dataclass(slots=True, kw_only=True)
 class Consequences:
-    """What people may want to know of a look. renamed_from: "" unless the account has a new name.
+    """What people may want to know of a look.
 
-    jobs, gaps: by watch. ended: watches that ended with it.
+    jobs, gaps: by watch. renamed: with the name its owner knew. ended: watches that ended with it.
     """
 
-    renamed_from: str = ""
     jobs: list[tuple[Watch, Job]] = field(default_factory=list)
     gaps: list[tuple[Watch, WatchGap]] = field(default_factory=list)
-    renamed: list[Watch] = field(default_factory=list)
+    renamed: list[tuple[Watch, str]] = field(default_factory=list)
     ended: list[Watch] = field(default_factory=list)
 
 
@@ -92,9 +91,6 @@ def note_list(look: Look, sight: Sight) -> Consequences | None:
         ids = list(looks.served(look).values_list("pk", flat=True))
         if not account.tiktok_id:
             account, ids = _identify(account, sight.author, ids)
-        elif account.name != sight.author.name:
-            told.renamed_from = account.name
-            told.renamed = list(account.watches.exclude(state=WatchState.ENDED))
         # One that was paused while TikTok was asked stays paused.
         watches = Watch.objects.select_related("owner").filter(pk__in=ids, state__in=looks.LOOKED)
         # By owner: their rows are locked on the way, and two looks may share two of them.
@@ -102,7 +98,7 @@ def note_list(look: Look, sight: Sight) -> Consequences | None:
             _note(watch, account, look, sight, told)
         columns = {} if sight.code else {"complete_at": look.began_at}
         looks.leave(account, **_account_columns(sight.author), **columns)
-        telling.tell_renamed(told.renamed, told.renamed_from, sight.author.name)
+        telling.tell_renamed(told.renamed, sight.author.name)
         telling.tell_holes(told.gaps)
         if told.jobs:
             transaction.on_commit(dispatch, robust=True)
@@ -112,13 +108,16 @@ def note_list(look: Look, sight: Sight) -> Consequences | None:
 
 
 def note_gone(look: Look, code: str) -> Consequences | None:
-    """End a look whose account is private or gone, and all watches of it with it."""
+    """End a look whose account is private or gone, and the watches it was made for with it.
+
+    The others end with a look of their own: else they would tell that somebody else watches.
+    """
     told = Consequences()
     with transaction.atomic():
         account = looks.claimed(look).select_for_update(no_key=True).first()
         if account is None:
             return None
-        left = account.watches.exclude(state=WatchState.ENDED).select_related("account")
+        left = looks.served(look).select_related("account")
         for watch in left.select_for_update(of=("self",)):
             watch.looked_at = timezone.now()
             watch.save(update_fields=["looked_at"])
@@ -133,6 +132,10 @@ def _note(
     watch: Watch, account: WatchedAccount, look: Look, sight: Sight, told: Consequences
 ) -> None:
     watch.account, watch.looked_at = account, timezone.now()
+    columns = _account_columns(sight.author)
+    if watch.name and watch.name != columns["name"]:
+        told.renamed.append((watch, watch.name))
+    watch.name, watch.nickname = columns["name"], columns["nickname"]
     seen = _still_of_use(watch.seen, look.began_at)
     new = [story for story in sight.stories if story.id not in seen]
     have = saved_already(watch.owner_id, [story.id for story in new]) if new else set()

@@ -60,7 +60,7 @@ class WatchView:
     @property
     def name(self) -> str:
         """The account's name, without "@"."""
-        return self.watch.account.name
+        return self.watch.known_name
 
     @property
     def ended(self) -> bool:
@@ -158,11 +158,11 @@ def of_owner(owner_id: Any, now: datetime | None = None) -> list[WatchView]:
     """
     now = now or timezone.now()
     watches = list(_with_all(Watch.objects.filter(owner_id=owner_id)).order_by("-created_at", "pk"))
-    anew = {watch.account.name for watch in watches if watch.state != WatchState.ENDED}
+    anew = {watch.known_name for watch in watches if watch.state != WatchState.ENDED}
     watches = [
         watch
         for watch in watches
-        if watch.state != WatchState.ENDED or watch.account.name not in anew
+        if watch.state != WatchState.ENDED or watch.known_name not in anew
     ]
     finds = _finds(watches)
     views = [_view(watch, finds.get(watch.pk), now) for watch in watches]
@@ -170,7 +170,7 @@ def of_owner(owner_id: Any, now: datetime | None = None) -> list[WatchView]:
 
 
 def _place(view: WatchView) -> tuple[bool, bool, str, str]:
-    heading = view.watch.account.nickname or view.name
+    heading = view.watch.nickname or view.name
     return view.refused, not view.troubled, heading.casefold(), view.name
 
 
@@ -209,10 +209,11 @@ def gaps_of(watch: Watch, now: datetime | None = None) -> list[Gap]:
 
 def watched_accounts(owner_id: Any) -> set[str]:
     """TikTok's ids, and "@" with the names, of the accounts a person watches now; one query."""
-    watches = Watch.objects.filter(owner_id=owner_id).exclude(state=WatchState.ENDED)
+    own = Watch.objects.filter(owner_id=owner_id).exclude(state=WatchState.ENDED)
+    watches = own.select_related("account").only("name", "account__tiktok_id", "account__name")
     known: set[str] = set()
-    for tiktok_id, name in watches.values_list("account__tiktok_id", "account__name"):
-        known |= {tiktok_id, f"@{name}"} - {""}
+    for watch in watches:
+        known |= {watch.account.tiktok_id, f"@{watch.known_name}"} - {""}
     return known
 
 

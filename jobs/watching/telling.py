@@ -33,7 +33,7 @@ def tell_ended(watches: Iterable[Watch]) -> int:
                 watch,
                 Kind.WATCH_ENDED,
                 f"{watch.renew_by:%Y%m%d%H%M%S}",
-                author=watch.account.name,
+                author=watch.known_name,
                 why=_WHY.get(watch.error_code, ""),
             )
             for watch in watches
@@ -42,10 +42,13 @@ def tell_ended(watches: Iterable[Watch]) -> int:
     )
 
 
-def tell_renamed(watches: Iterable[Watch], old: str, new: str) -> int:
-    """Tell that a watched account has a new name; once for each name. How many messages."""
+def tell_renamed(watches: Iterable[tuple[Watch, str]], new: str) -> int:
+    """Tell that a watched account has a new name; once for each name. How many messages.
+
+    watches: each with the name its owner knew.
+    """
     return outbox.add_all(
-        [_news(watch, Kind.WATCH_RENAMED, new, old=old, new=new) for watch in watches]
+        [_news(watch, Kind.WATCH_RENAMED, new, old=old, new=new) for watch, old in watches]
     )
 
 
@@ -58,7 +61,7 @@ def tell_holes(gaps: Iterable[tuple[Watch, WatchGap]]) -> int:
                 watch,
                 Kind.WATCH_HOLE,
                 gap.begins_at.isoformat(),
-                author=watch.account.name,
+                author=watch.known_name,
                 since=gap.begins_at.isoformat(),
                 until=gap.ends_at.isoformat(),
             )
@@ -79,7 +82,7 @@ def tell_ending(now: datetime) -> int:
                 watch,
                 Kind.WATCH_RENEW_SOON,
                 f"{watch.renew_by:%Y%m%d%H%M%S}",
-                author=watch.account.name,
+                author=watch.known_name,
                 until=watch.renew_by.isoformat(),
             )
             for watch in ending.exclude(state=WatchState.ENDED).select_related("account")

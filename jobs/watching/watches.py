@@ -15,6 +15,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import connection, transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -78,7 +79,7 @@ def begin(
     with transaction.atomic():
         _lock(owner.pk)
         running = Watch.objects.exclude(state=WatchState.ENDED)
-        watch = running.filter(owner_id=owner.pk, account__name=name).first()
+        watch = running.filter(known_as(name), owner_id=owner.pk).first()
         if watch is not None:
             renew(watch)
             return watch
@@ -104,6 +105,11 @@ def begin(
         )
         _send_for_look(watch)
     return watch
+
+
+def known_as(name: str) -> Q:
+    """Watches whose owner knows the account by this name."""
+    return Q(name=name) | Q(name="", account__name=name)
 
 
 def account_name(line: str) -> str:

@@ -151,7 +151,7 @@ def test_a_renamed_account_goes_on(tiktok: FakeTikTok, anna: Account) -> None:
     anna.photo()
     told = look_at(watch)
     assert told is not None
-    assert told.renamed_from == "before"
+    assert [old for _watch, old in told.renamed] == ["before"]
     assert asked(tiktok) == ["list"]
 
 

@@ -27,16 +27,18 @@ def account(author: Author = ANNA, **facts: Any) -> WatchedAccount:
 
 
 def watching(owner: str = "nora", of: WatchedAccount | None = None, **facts: Any) -> Watch:
-    """A watch that is due, of an admin."""
+    """A watch that is due, of an admin, whose account is known where it has an id."""
     user = make_user(owner, is_staff=True)
     now = timezone.now()
+    of = of or account()
     fields: dict[str, Any] = {
+        "name": of.name if of.tiktok_id else "",
         "every_s": 6 * 3600,
         "state": WatchState.ACTIVE,
         "next_at": now - timedelta(minutes=1),
         "renew_by": now + timedelta(days=30),
     }
-    return Watch.objects.create(owner=user, account=of or account(), **(fields | facts))
+    return Watch.objects.create(owner=user, account=of, **(fields | facts))
 
 
 def claimed(watch: Watch) -> Look:

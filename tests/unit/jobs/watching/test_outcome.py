@@ -13,7 +13,7 @@ from jobs.errors import StorageUnavailable
 from jobs.files import capacity
 from jobs.models import Artifact, Item, Job, Watch, WatchedAccount, WatchGap, WatchState
 from jobs.queue import found
-from jobs.watching import looks
+from jobs.watching import looks, watches
 from jobs.watching.outcome import note_gone, note_list
 from stories.structures import Author
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
@@ -218,7 +218,7 @@ def test_a_first_look_says_who_a_name_is() -> None:
     watch = watching(of=name, state=WatchState.CHECKING)
     told = note_list(claimed(watch), sight([story()]))
     assert told is not None
-    assert told.renamed_from == ""
+    assert not told.renamed
     name.refresh_from_db()
     assert (name.tiktok_id, name.nickname, name.sec_uid) == (ANNA.id, "Anna", ANNA.sec_uid)
     watch.refresh_from_db()
@@ -283,28 +283,49 @@ def test_one_that_had_ended_begins_anew_under_the_id_that_was_given_out() -> Non
 
 
 def test_a_renamed_account_goes_on_under_its_new_name_with_one_notice() -> None:
-    watch, other = watching("nora"), watching("omar", next_at=timezone.now() + HOUR)
+    watch, other = watching("nora"), watching("omar")
     renamed = Author(id=ANNA.id, name="anna.new", nickname="A")
     told = note_list(claimed(watch), sight([story()], renamed))
     assert told is not None
-    assert (told.renamed_from, set(told.renamed)) == ("anna", {watch, other})
+    assert sorted(told.renamed, key=str) == sorted([(watch, "anna"), (other, "anna")], key=str)
     assert account().name == "anna.new"
-    assert Item.objects.get().line == "@anna.new"
+    assert set(Watch.objects.values_list("name", "nickname")) == {("anna.new", "A")}
+    assert set(Item.objects.values_list("line", flat=True)) == {"@anna.new"}
     Watch.objects.update(next_at=timezone.now())
     again = note_list(claimed(watch), sight([], renamed))
     assert again is not None
     assert not again.renamed
 
 
-def test_a_private_or_gone_account_ends_all_that_watch_it() -> None:
+def test_a_new_name_is_seen_by_a_look_of_ones_own() -> None:
+    """Else who rests, or looks later, would know that somebody else watches."""
     watch = watching("nora")
-    watching("omar", next_at=timezone.now() + HOUR)
-    paused = watching("pia", state=WatchState.PAUSED, next_at=None)
+    later = watching("omar", next_at=timezone.now() + HOUR)
+    rests = watching("pia", state=WatchState.PAUSED, next_at=None)
+    renamed = Author(id=ANNA.id, name="anna.new", nickname="A")
+    note_list(claimed(watch), sight([], renamed))
+    for other in (later, rests):
+        other.refresh_from_db()
+        assert (other.known_name, other.nickname) == ("anna", "")
+    watches.resume(rests)
+    told = note_list(claimed(rests), sight([], renamed))
+    assert told is not None
+    assert told.renamed == [(rests, "anna")]
+
+
+def test_a_private_or_gone_account_ends_all_that_looked_at_it() -> None:
+    watch, other = watching("nora"), watching("omar")
+    later = watching("pia", next_at=timezone.now() + HOUR)
+    rests = watching("quinn", state=WatchState.PAUSED, next_at=None)
     told = note_gone(claimed(watch), "private_account")
     assert told is not None
-    assert len(told.ended) == 3
-    assert set(Watch.objects.values_list("state", "error_code", "next_at")) == {
-        (WatchState.ENDED, "private_account", None)
+    assert set(told.ended) == {watch, other}
+    ended = Watch.objects.filter(state=WatchState.ENDED)
+    assert set(ended.values_list("owner__username", "error_code", "next_at")) == {
+        ("nora", "private_account", None),
+        ("omar", "private_account", None),
     }
-    assert paused in told.ended
     assert looks.due(timezone.now()) == []
+    assert looks.due(timezone.now() + 2 * HOUR) == [later.account_id], "a look of their own"
+    rests.refresh_from_db()
+    assert rests.state == WatchState.PAUSED
