@@ -77,23 +77,13 @@ def subscribe(
     asked to subscribe with. base: the address of this site there, with a slash at its end. device:
     its name for people.
     """
-    keys = told.get("keys")
-    endpoint, keys = told.get("endpoint"), keys if isinstance(keys, Mapping) else {}
-    p256dh, auth = keys.get("p256dh"), keys.get("auth")
-    if not (isinstance(endpoint, str) and isinstance(p256dh, str) and isinstance(auth, str)):
-        raise SubscriptionRefused("something is missing")
-    check_endpoint(endpoint)
-    if not _is_point(_decoded(p256dh)):
-        raise SubscriptionRefused("p256dh is no public key")
-    if len(_decoded(auth)) != 16:
-        raise SubscriptionRefused("auth does not have 16 bytes")
+    endpoint, columns = _checked(told)
     with transaction.atomic():
         row, _ = PushSubscription.objects.update_or_create(
             endpoint=endpoint,
-            defaults={
+            defaults=columns
+            | {
                 "owner_id": owner_id,
-                "p256dh": p256dh.rstrip("="),
-                "auth": auth.rstrip("="),
                 "server_key": server_key,
                 "base": base[:300],
                 "device": device[:100],
@@ -105,10 +95,38 @@ def subscribe(
     return row
 
 
+def renew(owner_id: int, told: Mapping[str, Any], *, old: str) -> bool:
+    """Put what a browser made anew in the place of its subscription at the address `old`; False
+    where this member has no such device. told: as for `subscribe`. Raises SubscriptionRefused."""
+    endpoint, columns = _checked(told)
+    with transaction.atomic():
+        row = PushSubscription.objects.select_for_update().filter(owner_id=owner_id, endpoint=old)
+        device = row.first()
+        if device is None:
+            return False
+        PushSubscription.objects.filter(endpoint=endpoint).exclude(pk=device.pk).delete()
+        return bool(row.update(endpoint=endpoint, **columns))
+
+
 def unsubscribe(owner_id: int, subscription_id: int) -> bool:
     """Remove one of this member's devices; False when they have no such device."""
     rows = PushSubscription.objects.filter(owner_id=owner_id, pk=subscription_id)
     return bool(rows.delete()[0])
+
+
+def _checked(told: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
+    """The address of a subscription as a browser tells it, and the columns of its keys."""
+    keys = told.get("keys")
+    endpoint, keys = told.get("endpoint"), keys if isinstance(keys, Mapping) else {}
+    p256dh, auth = keys.get("p256dh"), keys.get("auth")
+    if not (isinstance(endpoint, str) and isinstance(p256dh, str) and isinstance(auth, str)):
+        raise SubscriptionRefused("something is missing")
+    check_endpoint(endpoint)
+    if not _is_point(_decoded(p256dh)):
+        raise SubscriptionRefused("p256dh is no public key")
+    if len(_decoded(auth)) != 16:
+        raise SubscriptionRefused("auth does not have 16 bytes")
+    return endpoint, {"p256dh": p256dh.rstrip("="), "auth": auth.rstrip("=")}
 
 
 def _decoded(text: str) -> bytes:

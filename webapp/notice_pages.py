@@ -10,6 +10,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -17,6 +18,7 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST
 
 from jobs.files import times
@@ -81,6 +83,27 @@ def push_subscribe(request: HttpRequest) -> HttpResponse:
     request.session[SUBSCRIPTION] = row.pk
     _remember_reader(user)
     # Not as a page, which a script would take for that of a sign-in in front.
+    return HttpResponse(status=204, content_type="text/plain")
+
+
+@csrf_exempt  # a service worker has no form; what a browser says of the request stands in for it
+@never_cache
+@login_required
+@require_POST
+def push_renew(request: HttpRequest) -> HttpResponse:
+    """Keep what this browser made in the place of a subscription that its push service gave up:
+    JSON as for `push_subscribe`, with the address it had as `old`. 204; 403 unless a script of this
+    site asks, 404 where the user has no such device, 422 for a subscription that cannot be used."""
+    if request.headers.get("Sec-Fetch-Site") != "same-origin":
+        raise PermissionDenied
+    try:
+        told = json.loads(request.body[: _MAX_TOLD_BYTES + 1])
+        if not isinstance(told, dict):
+            raise SubscriptionRefused("no object")
+        if not subscriptions.renew(_user(request).pk, told, old=str(told.get("old", ""))):
+            raise Http404
+    except ValueError:
+        return JsonResponse({"error": "refused"}, status=422)
     return HttpResponse(status=204, content_type="text/plain")
 
 

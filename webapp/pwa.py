@@ -121,6 +121,7 @@ def service_worker(request: HttpRequest) -> HttpResponse:
         "unsent": f"{reverse('offline')}?unsent",
         "look": f"{get_language()} {theme(request)}",
         "icon": static("icon-192.png"),
+        "renew": reverse("push_renew"),
         "skip": [home + part for part in ("files/", "api/", "admin/", "health/", "share/")],
     }
     worker = static("service-worker.js")

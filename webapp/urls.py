@@ -28,6 +28,7 @@ urlpatterns = [
     path("account/data/", account_pages.my_data, name="my_data"),
     path("account/notifications/", notice_pages.notifications, name="notifications"),
     path("account/notifications/push/", notice_pages.push_subscribe, name="push_subscribe"),
+    path("account/notifications/push/renew/", notice_pages.push_renew, name="push_renew"),
     path("setup/<str:token>/restore/", setup_restore.restore_page, name="setup_restore"),
     path("", include("accounts.signin")),
     path("", include("accounts.urls")),

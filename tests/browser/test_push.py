@@ -84,6 +84,20 @@ async (address) => {
 """
 """The worker's own handler, as with a tap on the notification: which pages it opens."""
 
+RENEW = """
+async ([old, made]) => {
+  const subscription = (told) => ({...told, toJSON: () => told});
+  const event = new ExtendableEvent("pushsubscriptionchange");
+  Object.defineProperty(event, "oldSubscription", {value: old && subscription(old)});
+  Object.defineProperty(event, "newSubscription", {value: subscription(made)});
+  const waited = [];
+  event.waitUntil = (promise) => waited.push(promise);
+  dispatchEvent(event);
+  await Promise.all(waited);
+}
+"""
+"""The worker's own handler, as when a push service gives a subscription up."""
+
 Device = Callable[..., Page]
 
 
@@ -192,6 +206,26 @@ def test_it_is_turned_on_in_a_tap_alone_and_the_server_knows_the_device(
     page.locator(".row", has_text="this device").get_by_role("button", name="Remove").tap()
     expect(on).to_be_visible()
     expect(page.locator(".row", has_text="this device")).to_have_count(0)
+
+
+def test_a_subscription_that_is_made_anew_takes_the_place_of_the_old_one(
+    device: Device, stack: Stack, receiver: Receiver
+) -> None:
+    page = device()
+    played(page, receiver)
+    page.goto("/account/notifications/")
+    page.evaluate("navigator.serviceWorker.ready")
+    page.get_by_role("button", name="Turn on for this device").tap()
+    expect(page.locator(".row", has_text="this device")).to_be_visible()
+    fresh = Receiver(f"{ENDPOINT}-anew")
+    (worker,) = page.context.service_workers
+    worker.evaluate(RENEW, [None, fresh.told()])  # nobody knows whose it was
+    assert rows(stack, "SELECT endpoint FROM notices_pushsubscription") == [(ENDPOINT,)]
+    worker.evaluate(RENEW, [receiver.told(), fresh.told()])
+    keys = fresh.told()["keys"]
+    assert rows(stack, "SELECT endpoint, p256dh FROM notices_pushsubscription") == [
+        (fresh.endpoint, keys["p256dh"])
+    ]
 
 
 def worker_session(page: Page, stack: Stack) -> tuple[CDPSession, str]:

@@ -106,6 +106,21 @@
     return self.clients.openWindow(url);
   };
 
+  // A push service may give a subscription up. Who it was is known by the address it had.
+  const renew = async (old, made) => {
+    if (!old) return;
+    const fresh = made || (await self.registration.pushManager.subscribe(old.options));
+    await fetch(self.shell.renew, {
+      method: "POST",
+      redirect: "error",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ ...fresh.toJSON(), old: old.endpoint }),
+    });
+  };
+
+  self.addEventListener("pushsubscriptionchange", (event) => {
+    event.waitUntil(renew(event.oldSubscription, event.newSubscription));
+  });
   self.addEventListener("push", (event) => event.waitUntil(tell(event.data)));
   self.addEventListener("notificationclick", (event) => {
     event.notification.close();

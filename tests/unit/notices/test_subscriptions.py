@@ -92,6 +92,21 @@ def test_a_browser_belongs_to_whoever_used_it_last() -> None:
     assert PushSubscription.objects.get().owner == bob
 
 
+def test_what_a_browser_made_anew_takes_the_place_of_the_old_one() -> None:
+    alice, bob = make_user("alice"), make_user("bob")
+    row = Browser("https://web.push.apple.com/old").subscribe(alice, device="Phone")
+    Browser("https://web.push.apple.com/new").subscribe(bob)
+    fresh = Browser("https://web.push.apple.com/new", auth=b"another secret !")
+    assert not subscriptions.renew(bob.pk, fresh.told(), old=row.endpoint), "a device of others"
+    assert not subscriptions.renew(alice.pk, fresh.told(), old="https://web.push.apple.com/x")
+    with pytest.raises(SubscriptionRefused):
+        subscriptions.renew(alice.pk, {"endpoint": "https://evil.example/"}, old=row.endpoint)
+    assert subscriptions.renew(alice.pk, fresh.told(), old=row.endpoint)
+    renewed = PushSubscription.objects.get()
+    assert (renewed.pk, renewed.owner, renewed.device) == (row.pk, alice, "Phone")
+    assert (renewed.endpoint, renewed.auth) == (fresh.endpoint, b64(fresh.auth))
+
+
 def test_of_too_many_devices_the_first_one_goes() -> None:
     alice = make_user()
     for number in range(MAX_DEVICES + 2):

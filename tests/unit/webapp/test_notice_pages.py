@@ -133,6 +133,29 @@ def test_a_form_of_another_site_cannot_subscribe(alice: User) -> None:
     assert subscribe(client, Browser()) == 403
 
 
+def renew(client: Client, told: object, **more: Any) -> int:
+    response = client.post(
+        f"{SUBSCRIBE}renew/", json.dumps(told), content_type="application/json", **more
+    )
+    return int(response.status_code)
+
+
+def test_what_its_browser_made_anew_is_kept(alice: User) -> None:
+    client = Client(enforce_csrf_checks=True)  # a service worker has no form
+    client.force_login(alice)
+    old = Browser("https://web.push.apple.com/old").subscribe(alice)
+    told = Browser("https://web.push.apple.com/new").told() | {"old": old.endpoint}
+    own = {"HTTP_SEC_FETCH_SITE": "same-origin"}
+    for site in ({}, {"HTTP_SEC_FETCH_SITE": "same-site"}, {"HTTP_SEC_FETCH_SITE": "none"}):
+        assert renew(client, told, **site) == 403
+    assert renew(client, told | {"old": "https://web.push.apple.com/x"}, **own) == 404
+    assert renew(client, told | {"endpoint": "https://evil.example/"}, **own) == 422
+    assert renew(client, [], **own) == 422
+    assert PushSubscription.objects.get().endpoint == old.endpoint
+    assert renew(client, told, **own) == 204
+    assert PushSubscription.objects.get().endpoint == told["endpoint"]
+
+
 @pytest.mark.parametrize("path", [PAGE, "/phone/"])
 def test_why_there_is_no_push(
     client: Client, alice: User, path: str, set_env: Callable[..., None]
