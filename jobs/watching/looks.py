@@ -1,8 +1,9 @@
 """Looks at watched accounts: which are due, who makes one, and what came of it.
 
 A look is claimed by a statement, as a line is: it comes twice, late or never, and counts once. One
-whose worker died is due again after `LEASE`. What it found becomes jobs in the transaction that
-moves the coverage on, so that a restart in the middle loses nothing and doubles nothing.
+whose worker died is due again after `LEASE`, a few times. What it found becomes jobs in the
+transaction that moves the coverage on, so that a restart in the middle loses nothing and doubles
+nothing.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from django.db.models import Exists, F, Min, OuterRef, Q
 from django.utils import timezone
 
 from jobs.ephemeral import clock
+from jobs.errors import WorkerLost
 from jobs.models import Item, Watch, WatchedAccount, WatchGap, WatchState
 from jobs.queue import broker, routing
 from jobs.upstream import breaker
@@ -30,6 +32,8 @@ LEASE: Final = timedelta(minutes=5)
 """A look that has not ended after so long was made by a worker that died."""
 LOOKED: Final = (WatchState.CHECKING, WatchState.ACTIVE)
 """States in which a watch is looked at."""
+MOST_DEATHS: Final = 3
+"""A look whose worker died so often in a row waits as one that failed: it may be its doing."""
 A_TICK: Final = 10
 """Looks that are sent for at a time."""
 REFUSED_KEPT: Final = timedelta(hours=1)
@@ -174,7 +178,7 @@ def claim(account_id: UUID) -> Look | None:
     attempt = account.attempt + 1
     if not free.filter(attempt=account.attempt).update(attempt=attempt, claimed_at=now):
         return None
-    return Look(
+    look = Look(
         account_id=account.pk,
         attempt=attempt,
         look_id=uuid4(),
@@ -183,6 +187,19 @@ def claim(account_id: UUID) -> Look | None:
         tiktok_id=account.tiktok_id,
         sec_uid=account.sec_uid,
     )
+    died = account.claimed_at is not None  # the last one has not ended
+    return None if died and _is_put_off(look) else look
+
+
+def _is_put_off(look: Look) -> bool:
+    """Count a look whose worker died; whether the account now waits for its next turn."""
+    lost = served(look)
+    lost.update(failures=F("failures") + 1)
+    if lost.filter(failures__lt=MOST_DEATHS).exists():
+        return False
+    logger.error("a look ended its worker %d times: %s waits", MOST_DEATHS, look.account_id)
+    note_failure(look, WorkerLost.code)
+    return True
 
 
 def claimed(look: Look) -> models.QuerySet[WatchedAccount]:

@@ -115,9 +115,21 @@ def test_a_look_whose_worker_died_is_due_again(since: timedelta) -> None:
     assert again is not None
     looks.note_failure(lost, "timed_out")  # it comes back from the dead
     watch.refresh_from_db()
-    assert watch.failures == 0
+    assert (watch.failures, watch.error_code) == (1, "")
     looks.release(lost)
     assert looks.claim(watch.account_id) is None
+
+
+def test_a_look_that_ends_its_worker_again_and_again_waits_as_one_that_failed() -> None:
+    watch = watching()
+    for _ in range(looks.MOST_DEATHS):
+        assert looks.claim(watch.account_id) is not None
+        WatchedAccount.objects.update(claimed_at=timezone.now() - looks.LEASE - HOUR)
+    assert looks.claim(watch.account_id) is None
+    watch.refresh_from_db()
+    assert watch.error_code == "worker_lost"
+    assert looks.due(timezone.now()) == []
+    assert looks.due(timezone.now() + 20 * HOUR) == [watch.account_id]
 
 
 def test_nobody_looks_for_who_has_stopped_watching() -> None:
