@@ -196,12 +196,14 @@ class Recorder:
     def outcome(self) -> Outcome:
         """The outcome of all the item's stories, those of earlier attempts included.
 
-        DONE and EMPTY say that the list was complete and nothing of it is missing.
+        DONE and EMPTY say that the list was complete and nothing of it is missing, nor of the
+        stories that were asked for by their ids.
         """
         rows = (*self._stories.values(), *self._other_rows)
         states = [ItemState(story.state) for story in rows]
         left_out = errors_for(stored(self._item.left_out), self._details)
-        if all(state == ItemState.DONE for state in states) and not left_out:
+        gone = set() if left_out else _unlisted_ids(self._item, rows)
+        if all(state == ItemState.DONE for state in states) and not left_out and not gone:
             return Outcome(ItemState.DONE if states else ItemState.EMPTY)
         error = error_to_name([*self._failed.values(), *left_out]) or Gone("not listed any more")
         return Outcome(ItemState.PARTIAL if SAVED & set(states) else ItemState.FAILED, error)
@@ -332,3 +334,8 @@ def _drop_stale_zips(zips: Sequence[_Packed]) -> None:
         return
     ids = [packed.artifact.pk for packed in zips if any_removed(packed.files)]
     deletion.delete(Artifact.objects.filter(pk__in=ids))
+
+
+def _unlisted_ids(item: Item, rows: Iterable[Story]) -> set[str]:
+    """TikTok's ids of stories that were asked for and that no list of this item had."""
+    return set(item.only_ids.split()) - {row.tiktok_id for row in rows}

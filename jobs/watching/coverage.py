@@ -44,6 +44,30 @@ def note_whole_list(watch: Watch, began_at: datetime) -> WatchGap | None:
     return gap
 
 
+def note_end(watch: Watch, now: datetime, *, looked: bool) -> WatchGap | None:
+    """Save the hole that is open when a watch ends, if any. looked: a look ended it.
+
+    What was posted in the day before such a look did not stay its full day.
+    """
+    open_now = open_gap(watch, now)
+    if open_now is None or not watch.name:
+        return None
+    gap, _made = WatchGap.objects.get_or_create(
+        watch=watch,
+        begins_at=open_now.begins_at,
+        defaults={"ends_at": now - STORY_LIFE if looked else now},
+    )
+    return gap
+
+
+def _ended_at(watch: Watch) -> datetime | None:
+    """When a watch ended: with the look that said so, or as nobody renewed it; None while it goes
+    on."""
+    if watch.state != WatchState.ENDED:
+        return None
+    return watch.looked_at if watch.error_code else watch.renew_by
+
+
 def open_gap(watch: Watch, now: datetime) -> Gap | None:
     """The hole that is open now: something may be gone that nobody has seen; None without one."""
     if watch.state == WatchState.ENDED:
@@ -60,7 +84,8 @@ def _since(watch: Watch) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """One day of the strip, from `begins_at` on. covered: None before the watch began."""
+    """One day of the strip, from `begins_at` on. covered: None before the watch began and after it
+    ended."""
 
     begins_at: datetime
     covered: bool | None
@@ -72,6 +97,7 @@ def strip(watch: Watch, gaps: Iterable[WatchGap], now: datetime) -> Sequence[Day
     going_on = open_gap(watch, now)
     if going_on is not None:
         holes.append(going_on)
+    ended_at = _ended_at(watch)
     days = []
     for back in range(STRIP_DAYS, 0, -1):
         begins_at = now - back * timedelta(days=1)
@@ -80,7 +106,9 @@ def strip(watch: Watch, gaps: Iterable[WatchGap], now: datetime) -> Sequence[Day
             hole.begins_at < ends_at and (hole.ends_at is None or hole.ends_at > begins_at)
             for hole in holes
         )
-        # Of a day before the watch began, or before its first whole list, nothing is said.
+        # Of a day before the watch began, or before its first whole list, nothing is said, nor of
+        # one after its end.
         told = ends_at > watch.created_at and watch.covered_until is not None
+        told = told and (ended_at is None or begins_at < ended_at)
         days.append(Day(begins_at, False if hit else True if told else None))
     return days

@@ -94,8 +94,9 @@ def _end_unrenewed(now: datetime) -> None:
         with transaction.atomic():
             # WHERE again: it may have been renewed at this moment.
             if unrenewed.select_for_update(of=("self",)).filter(pk=each.pk).exists():
-                end(each, "")
+                gap = end(each, "")
                 telling.tell_ended([each])
+                telling.tell_holes([(each, gap)] if gap else [])
 
 
 def _unrenewed(watches: models.QuerySet[Watch]) -> list[Watch]:
@@ -122,16 +123,21 @@ def drop_unwatched() -> int:
 
 def _remove_refused(now: datetime) -> None:
     refused = Watch.objects.filter(
-        state=WatchState.ENDED, covered_until=None, looked_at__lt=now - REFUSED_KEPT
+        state=WatchState.ENDED, name="", looked_at__lt=now - REFUSED_KEPT
     )
     if refused.exists():  # mostly there is none
         refused.delete()
 
 
-def end(unwanted: Watch, code: str) -> None:
-    """End a watch by itself. code: of the error that ends it; "" where nobody renewed it."""
+def end(unwanted: Watch, code: str) -> WatchGap | None:
+    """End a watch by itself, and save the hole that is open then, if any, which is returned.
+
+    code: of the error that ends it; "" where nobody renewed it.
+    """
+    gap = coverage.note_end(unwanted, timezone.now(), looked=bool(code))
     unwanted.state, unwanted.next_at, unwanted.error_code = WatchState.ENDED, None, code
     unwanted.save(update_fields=["state", "next_at", "error_code"])
+    return gap
 
 
 def due(now: datetime, most: int = A_TICK) -> list[UUID]:

@@ -28,7 +28,7 @@ from jobs.queue.found import (
     submit_found,
 )
 from jobs.text import clean_text
-from jobs.watching import coverage, looks, telling
+from jobs.watching import coverage, looks, losses, telling
 from jobs.watching.looks import AFTER_A_LOOK, Look
 from stories.left_out import ERRORS, INCOMPLETE, LeftOutReason
 from stories.structures import Author, Story
@@ -121,9 +121,11 @@ def note_gone(look: Look, code: str) -> Consequences | None:
         for watch in left.select_for_update(of=("self",)):
             watch.looked_at = timezone.now()
             watch.save(update_fields=["looked_at"])
-            looks.end(watch, code)
+            gap = looks.end(watch, code)
+            told.gaps += [(watch, gap)] if gap else []
             told.ended.append(watch)
         telling.tell_ended(told.ended)
+        telling.tell_holes(told.gaps)
         looks.leave(account)
     return told
 
@@ -136,11 +138,16 @@ def _note(
     if watch.name and watch.name != columns["name"]:
         told.renamed.append((watch, watch.name))
     watch.name, watch.nickname = columns["name"], columns["nickname"]
-    seen = _still_of_use(watch.seen, look.began_at)
+    listed = [story.id for story in sight.stories]
+    lost = losses.unsaved(watch, look.began_at)
+    told.gaps += [(watch, h) for h in losses.note_holes(watch, lost, listed, look.began_at)]
+    # What was not listed when it was to be fetched, and is again, is new.
+    again = {story_id for story_id, story in lost.items() if story.gone}
+    seen = _still_of_use(watch.seen, look.began_at) - again
     new = [story for story in sight.stories if story.id not in seen]
     have = saved_already(watch.owner_id, [story.id for story in new]) if new else set()
     if len(new) < len(sight.stories):  # seen before, and perhaps not saved since
-        retry_listed(watch.pk, [story.id for story in sight.stories], timezone.now())
+        retry_listed(watch.pk, listed, timezone.now())
     if have:
         keep_longer(watch.owner_id, have, timezone.now())
     wanted = [story for story in new if story.id not in have]

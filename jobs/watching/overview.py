@@ -70,7 +70,7 @@ class WatchView:
     @property
     def refused(self) -> bool:
         """Whether it ended before it began: its first look found that there is nothing to watch."""
-        return self.ended and self.watch.covered_until is None
+        return self.ended and not self.watch.name
 
     @property
     def troubled(self) -> bool:

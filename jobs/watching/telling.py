@@ -37,7 +37,7 @@ def tell_ended(watches: Iterable[Watch]) -> int:
                 why=_WHY.get(watch.error_code, ""),
             )
             for watch in watches
-            if watch.covered_until is not None or not watch.error_code
+            if watch.name or not watch.error_code
         ]
     )
 

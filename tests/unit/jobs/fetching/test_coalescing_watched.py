@@ -60,6 +60,14 @@ def test_what_is_gone_meanwhile_is_fetched(stage: Stage) -> None:
     assert stage.asked["options"].only == {story.id}
 
 
+def test_what_was_found_and_left_meanwhile_is_missing(stage: Stage) -> None:
+    here, left = a_story(), a_story(2)
+    outcome = saved(stage, line("nora", here, left), here)
+    assert outcome.state == S.PARTIAL
+    assert outcome.error is not None
+    assert outcome.error.code == "gone"
+
+
 def test_the_look_says_whose_list_it_is(stage: Stage) -> None:
     story = a_story()
     saved(stage, line("nora", story), story)

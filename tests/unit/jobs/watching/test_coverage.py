@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from jobs.models import WatchGap, WatchState
 from jobs.watching import coverage
-from jobs.watching.coverage import Gap, note_whole_list, open_gap, strip
+from jobs.watching.coverage import Gap, note_end, note_whole_list, open_gap, strip
 from tests.unit.jobs.watching.making import watching
 
 pytestmark = pytest.mark.django_db
@@ -91,3 +91,24 @@ def test_the_strip_shows_a_hole_that_goes_on() -> None:
     watch = watching(created_at=now - 9 * DAY, covered_until=now - 30 * HOUR)
     assert [day.covered for day in strip(watch, [], now)] == [True] * 5 + [False] * 2
     assert len(strip(watch, [], now)) == coverage.STRIP_DAYS
+
+
+@pytest.mark.parametrize(("looked", "ends"), [(True, DAY), (False, timedelta())])
+def test_the_hole_that_is_open_stays_when_a_watch_ends(looked: bool, ends: timedelta) -> None:
+    now = timezone.now()
+    watch = watching(created_at=now - 9 * DAY, covered_until=now - 3 * DAY, renew_by=now)
+    gap = note_end(watch, now, looked=looked)
+    assert gap is not None
+    assert (gap.begins_at, gap.ends_at) == (now - 3 * DAY, now - ends)
+    assert note_end(watch, now, looked=looked) == gap
+    watch.state, watch.error_code, watch.looked_at = WatchState.ENDED, "x" * looked, now
+    later = strip(watch, [gap], now + 2 * DAY)
+    assert [day.covered for day in later[:2]] == [True, True]
+    assert [day.covered for day in later[-2:]] == [None, None], "after its end nothing is said"
+
+
+def test_without_a_hole_none_stays_and_one_that_never_began_has_none() -> None:
+    now = timezone.now()
+    assert note_end(watching(covered_until=now - HOUR), now, looked=True) is None
+    never = watching("omar", name="", created_at=now - 3 * DAY, state=WatchState.CHECKING)
+    assert note_end(never, now, looked=True) is None

@@ -213,11 +213,11 @@ def test_what_was_refused_goes_an_hour_later() -> None:
     now = timezone.now()
     ended: dict[str, Any] = {"state": WatchState.ENDED, "next_at": None}
     long_ago, just_now = now - HOUR - timedelta(minutes=1), now - HOUR + timedelta(minutes=1)
-    of(1, **ended, looked_at=long_ago)
+    of(1, **ended, looked_at=long_ago, name="")
     kept = [
-        of(2, **ended, looked_at=just_now),
-        of(3, **ended, looked_at=long_ago, covered_until=long_ago),
-        of(4, looked_at=long_ago),
+        of(2, **ended, looked_at=just_now, name=""),
+        of(3, **ended, looked_at=long_ago, name="anna"),
+        of(4, looked_at=long_ago, name=""),
     ]
     looks.tick(now)
     assert set(Watch.objects.all()) == set(kept)

@@ -85,7 +85,8 @@ def test_gaps_are_told_newest_first_and_on_the_days_they_touch(alice: User) -> N
 def test_one_that_never_began_was_refused(alice: User) -> None:
     watch = make_watch(alice, state=WatchState.ENDED, next_at=None)
     assert (view(watch).ended, view(watch).refused) == (True, False)
-    assert view(watch, covered_until=None).refused
+    assert view(watch, name="").refused
+    assert not view(watch, name="nora", covered_until=None).refused  # no list was whole
 
 
 def test_one_that_has_ended_is_left_out_while_it_is_watched_anew(alice: User) -> None:
@@ -110,7 +111,7 @@ def test_who_needs_their_owner_comes_first_and_who_was_refused_last(alice: User)
     late = timezone.now() - 30 * HOUR
     make_watch(alice, "zoe")
     make_watch(alice, "ben", nickname="Yves")
-    make_watch(alice, "anna", state=WatchState.ENDED, next_at=None, covered_until=None)
+    make_watch(alice, "anna", state=WatchState.ENDED, next_at=None, tiktok_id="")
     make_watch(alice, "rests", state=WatchState.PAUSED, next_at=None, covered_until=late)
     make_watch(alice, "late", covered_until=late)
     make_watch(alice, "failed", error_code="upstream_unavailable")
@@ -124,7 +125,7 @@ def test_when_it_was_looked_is_told_apart_where_that_covered_nothing(alice: User
     assert view(watch).looked_since is None
     assert view(watch, covered_until=now - HOUR).looked_since == now
     assert view(watch, covered_until=None).looked_since == now
-    assert view(watch, state=WatchState.ENDED).looked_since is None
+    assert view(watch, state=WatchState.ENDED, name="").looked_since is None
 
 
 def test_the_instance_is_told_in_numbers(django_assert_num_queries: DjangoAssertNumQueries) -> None:

@@ -51,6 +51,26 @@ def test_the_end_of_a_watch_is_told_with_its_reason() -> None:
     assert told() == [(Kind.WATCH_ENDED, {"author": "anna", "why": "private"})]
 
 
+def test_a_watch_that_never_had_a_whole_list_is_told_to_end_all_the_same() -> None:
+    """Its first list was partly readable, so there are jobs of it."""
+    watch = watching(covered_until=None)
+    note_gone(claimed(watch), "private_account")
+    assert told() == [(Kind.WATCH_ENDED, {"author": "anna", "why": "private"})]
+
+
+@pytest.mark.parametrize("lapsed", [False, True])
+def test_the_hole_a_watch_ends_with_is_told(lapsed: bool) -> None:
+    now = timezone.now()
+    watch = watching(covered_until=now - 60 * HOUR)
+    if lapsed:
+        Watch.objects.update(renew_by=now)
+        looks.tick(now)
+    else:
+        note_gone(claimed(watch), "private_account")
+    assert [kind for kind, _facts in told()] == [Kind.WATCH_ENDED, Kind.WATCH_HOLE]
+    assert watch.gaps.count() == 1
+
+
 def test_who_has_just_asked_sees_that_it_cannot_be_and_is_not_told() -> None:
     watch = watching(of=WatchedAccount.objects.create(name="anna"), state=WatchState.CHECKING)
     note_gone(claimed(watch), "no_such_account")
