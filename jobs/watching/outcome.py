@@ -143,7 +143,9 @@ def _note(
     told.gaps += [(watch, h) for h in losses.note_holes(watch, lost, listed, look.began_at)]
     # What was not listed when it was to be fetched, and is again, is new.
     again = {story_id for story_id, story in lost.items() if story.gone}
-    seen = _still_of_use(watch.seen, look.began_at) - again
+    # What is listed stays known, also while this machine's clock is days ahead.
+    seen = _still_of_use(watch.seen, look.began_at) | (set(watch.seen) & set(listed))
+    seen -= again
     new = [story for story in sight.stories if story.id not in seen]
     have = saved_already(watch.owner_id, [story.id for story in new]) if new else set()
     if len(new) < len(sight.stories):  # seen before, and perhaps not saved since

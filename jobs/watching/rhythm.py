@@ -21,10 +21,12 @@ LONGEST: Final = 20 * HOUR
 """The rule that beats all others: the next look is so long after the last whole list at most, with
 four hours of a story's day left for what goes wrong."""
 RETRY: Final = timedelta(minutes=30)
-"""Between two looks of an account whose time is up and that still brings no whole list."""
+"""Between two looks of an account whose time is up and that still brings no whole list; doubled
+with each failure after `FAILURES_BEFORE_RESTING`, up to its interval."""
 NEAR: Final = timedelta(minutes=30)
 """A moment so soon after a look is left out."""
 FAILURES_BEFORE_DOUBLING: Final = 2
+FAILURES_BEFORE_RESTING: Final = 6
 JITTER: Final = 0.05
 """A look comes so much of its interval earlier or later."""
 
@@ -79,7 +81,10 @@ def next_look(
     moment = next_moment(account, interval, after)
     if deadline is None:
         return moment
-    return min(moment, max(deadline, after + RETRY))
+    rest = RETRY
+    if deadline <= after:  # there is a hole, or nearly
+        rest *= 2 ** min(max(0, failures - FAILURES_BEFORE_RESTING), 5)
+    return min(moment, max(deadline, after + rest))
 
 
 def _jitter(account: str, moment: datetime, every: timedelta) -> timedelta:

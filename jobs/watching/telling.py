@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from django.utils import timezone
+
 from jobs.models import Watch, WatchGap, WatchState
 from notices import outbox
 from notices.kinds import Kind
@@ -43,12 +45,16 @@ def tell_ended(watches: Iterable[Watch]) -> int:
 
 
 def tell_renamed(watches: Iterable[tuple[Watch, str]], new: str) -> int:
-    """Tell that a watched account has a new name; once for each name. How many messages.
+    """Tell that a watched account has a new name. How many messages.
 
     watches: each with the name its owner knew.
     """
+    now = timezone.now()  # an account may have a name it had before
     return outbox.add_all(
-        [_news(watch, Kind.WATCH_RENAMED, new, old=old, new=new) for watch, old in watches]
+        [
+            _news(watch, Kind.WATCH_RENAMED, f"{new}:{now.isoformat()}", old=old, new=new)
+            for watch, old in watches
+        ]
     )
 
 

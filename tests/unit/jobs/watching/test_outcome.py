@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -99,6 +100,16 @@ def test_what_is_seen_is_kept_for_two_days() -> None:
     note_list(claimed(watch), sight())
     watch.refresh_from_db()
     assert watch.seen == [new.id]
+
+
+def test_what_is_listed_stays_known_though_the_clock_is_days_ahead() -> None:
+    listed = story(1, 5 * HOUR)
+    watch = watching(seen=[listed.id])
+    look = claimed(watch)
+    note_list(replace(look, began_at=look.began_at + 72 * HOUR), sight([listed]))
+    watch.refresh_from_db()
+    assert watch.seen == [listed.id]
+    assert not Job.objects.exists()
 
 
 def test_what_is_here_already_is_not_saved_again() -> None:

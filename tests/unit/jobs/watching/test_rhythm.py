@@ -75,7 +75,16 @@ def test_no_look_is_later_than_twenty_hours_after_the_last_whole_list(
 
 def test_a_time_that_is_up_is_tried_again_soon_and_not_at_once() -> None:
     deadline = AT - HOUR
-    assert next_look("7", 12 * HOUR, after=AT, failures=9, deadline=deadline) == AT + RETRY
+    assert next_look("7", 12 * HOUR, after=AT, failures=6, deadline=deadline) == AT + RETRY
+
+
+def test_one_that_fails_for_days_is_looked_at_as_often_as_it_was_to_be() -> None:
+    """Not 48 times a day for ever."""
+    at, looks = AT, 0
+    while at < AT + timedelta(days=10):
+        at = next_look("7", 6 * HOUR, after=at, failures=looks, deadline=AT + LONGEST)
+        looks += 1
+    assert looks < 40
 
 
 def test_the_shortest_rhythm_is_the_admins() -> None:

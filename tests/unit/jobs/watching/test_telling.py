@@ -45,6 +45,14 @@ def test_a_new_name_is_told_once() -> None:
     assert told() == [(Kind.WATCH_RENAMED, {"old": "anna", "new": "anna.new"})]
 
 
+def test_each_of_several_new_names_is_told() -> None:
+    watch = watching()
+    for name in ("b", "anna", "b"):
+        Watch.objects.update(next_at=timezone.now())
+        note_list(claimed(watch), sight(author=Author(id=ANNA.id, name=name)))
+    assert [facts["new"] for _kind, facts in told()] == ["b", "anna", "b"]
+
+
 def test_the_end_of_a_watch_is_told_with_its_reason() -> None:
     watch = watching(covered_until=timezone.now())
     note_gone(claimed(watch), "private_account")
