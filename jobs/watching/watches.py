@@ -7,13 +7,14 @@ watch at all.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
+from django.core.cache import cache
 from django.db import connection, transaction
 from django.db.models import Q
 from django.utils import timezone
@@ -35,6 +36,10 @@ RENEWED_FOR: Final = timedelta(days=30)
 """A watch that nobody renews ends after this."""
 CHECK_EVERY: Final = timedelta(minutes=10)
 """Between two looks that a person asks for."""
+BEGUN_WITHIN: Final = timedelta(hours=1)
+BEGUN_TIMES: Final = 4
+"""Within that time a person begins so many times as many watches as they may have, at most: each is
+a look at once, also at a name that nobody has, and one that was begun can be deleted again."""
 _LIMIT_LOCK: Final = 0x7761746368
 """Our number for PostgreSQL's advisory lock on how many watches there may be."""
 
@@ -84,6 +89,7 @@ def begin(
             renew(watch)
             return watch
         _require_room(owner.pk)
+        _count_begun(owner.pk, now)
         # Locked, so that it is not taken for one that nobody watches (looks.drop_unwatched).
         accounts = WatchedAccount.objects.select_for_update(no_key=True)
         account, _made = accounts.get_or_create(name=name, tiktok_id="")
@@ -165,12 +171,16 @@ def pause(watch: Watch) -> None:
 
 
 def resume(watch: Watch) -> None:
-    """Have a paused watch go on, with a look at once, for another `RENEWED_FOR`."""
+    """Have a paused watch go on for another `RENEWED_FOR`, with a look at once, or `CHECK_EVERY`
+    after the last one that somebody asked for."""
     if watch.state == WatchState.PAUSED:
         known = bool(watch.account.tiktok_id)
         state = WatchState.ACTIVE if known else WatchState.CHECKING
         now = timezone.now()
-        _write(watch, {"state": state, "next_at": now, "renew_by": now + RENEWED_FOR})
+        fields = {"state": state, "next_at": _free_at(watch, now), "renew_by": now + RENEWED_FOR}
+        if fields["next_at"] == now:
+            fields["checked_at"] = now
+        _write(watch, fields)
         _send_for_look(watch)
 
 
@@ -219,8 +229,8 @@ def check(watch: Watch) -> None:
     if not permission.may_watch(watch.owner) or permission.is_paused():
         raise WatchingOff
     now = timezone.now()
-    free_at = (watch.checked_at or datetime.min.replace(tzinfo=now.tzinfo)) + CHECK_EVERY
-    if now < free_at <= now + CHECK_EVERY:
+    free_at = _free_at(watch, now)
+    if free_at > now:
         raise QuotaExceeded(
             "a look was asked for a moment ago",
             retry_after_s=(free_at - now).total_seconds(),
@@ -233,6 +243,13 @@ def check(watch: Watch) -> None:
         if asked.update(next_at=now, checked_at=now):
             watch.next_at = watch.checked_at = now
             _send_for_look(watch)
+
+
+def _free_at(watch: Watch, now: datetime) -> datetime:
+    """When its owner may ask for a look again; `now` where they may."""
+    free_at = watch.checked_at + CHECK_EVERY if watch.checked_at else now
+    # Later than it can be: the clock was set back since.
+    return free_at if now < free_at <= now + CHECK_EVERY else now
 
 
 def looks_a_day(watches: list[Watch]) -> int:
@@ -269,6 +286,22 @@ def _require_room(owner_id: Any) -> None:
             said=_("This Storykeep watches as many accounts as it may."),
             hint_said=_("An admin can allow more."),
         )
+
+
+def _count_begun(owner_id: Any, now: datetime) -> None:
+    """Raise QuotaExceeded for who begins one watch after the other."""
+    key = f"watches-begun-{owner_id}"
+    within, at = BEGUN_WITHIN.total_seconds(), now.timestamp()
+    begun = [moment for moment in cache.get(key, []) if 0 <= at - moment < within]
+    if len(begun) >= BEGUN_TIMES * settings.STORYKEEP.watches_per_member:
+        free_at = datetime.fromtimestamp(begun[0] + within, UTC)
+        raise QuotaExceeded(
+            "many watches were begun lately",
+            retry_after_s=(free_at - now).total_seconds(),
+            said=_("You began many watches within the last hour."),
+            hint_said=_("You can begin another at %(at)s.") % {"at": time_of_day(free_at)},
+        )
+    cache.set(key, [*begun, at], within)
 
 
 def _lock_limit() -> None:

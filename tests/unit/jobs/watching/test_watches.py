@@ -22,6 +22,7 @@ from tests.unit.jobs.watching.making import watching
 pytestmark = pytest.mark.django_db
 SetEnv = Callable[..., None]
 HOUR = timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
@@ -245,3 +246,29 @@ def test_what_watches_cost() -> None:
     assert watches.looks_a_day(eight) == 32
     watches.pause(eight[0])
     assert watches.looks_a_day(eight) == 28
+
+
+def test_who_pauses_and_resumes_asks_for_no_more_looks_than_who_checks() -> None:
+    watch = watching()
+    now = timezone.now()
+    watches.pause(watch)
+    watches.resume(watch)
+    assert watch.next_at is not None
+    assert watch.next_at < now + MINUTE  # the first time at once
+    watches.pause(watch)
+    watches.resume(watch)
+    assert abs(watch.next_at - now - watches.CHECK_EVERY) < MINUTE
+    with pytest.raises(QuotaExceeded):
+        watches.check(watch)
+
+
+def test_who_begins_one_watch_after_the_other_is_slowed_down(set_env: SetEnv) -> None:
+    """Each is a look at once; those at names that nobody has end, and count for no limit."""
+    set_env(watches="members", watches_per_member=2)
+    nora, omar = make_user("nora"), make_user("omar")
+    for number in range(2 * watches.BEGUN_TIMES):
+        watches.delete(watches.begin(nora, f"@name{number}"))
+    with pytest.raises(QuotaExceeded) as refused:
+        watches.begin(nora, "@another")
+    assert refused.value.retry_after_s
+    watches.begin(omar, "@another")
