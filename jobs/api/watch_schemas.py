@@ -44,7 +44,7 @@ class WatchIn(BaseModel):
 
 
 class WatchPatch(BaseModel):
-    """What to change. `renew`: let it go on for another 30 days; any change does that, too."""
+    """What to change. `renew`: let it go on for another 30 days; so does any change but a pause."""
 
     model_config = ConfigDict(extra="forbid")
 

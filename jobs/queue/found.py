@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 
 from jobs.errors import QuotaExceeded, StorageUnavailable
@@ -89,13 +91,22 @@ def submit_found(
 
 
 def keep_longer(owner_id: Any, story_ids: Collection[str], now: datetime) -> None:
-    """Have a person's files of these stories live as long as those that a watch found, at least."""
+    """Have a person's files of these stories live as long as those that a watch found.
+
+    Files that they saved themselves are not waited for, and live no longer than files may.
+    """
     until = first_expires_at(now, from_watch=True)
+    longest = settings.STORYKEEP.artifact_ttl_max
     files = Artifact.objects.present(now).filter(
         owner_id=owner_id, story__tiktok_id__in=list(story_ids), collected_at=None
     )
-    ids = list(files.filter(expires_at__lt=until).values_list("pk", flat=True))
-    Artifact.objects.filter(pk__in=ids, removed_at=None).update(expires_at=until)
+    ids: dict[datetime, list[UUID]] = defaultdict(list)
+    columns = ("pk", "created_at", "job__from_watch")
+    for pk, created_at, is_found in files.filter(expires_at__lt=until).values_list(*columns):
+        ids[until if is_found else min(until, created_at + longest)].append(pk)
+    for moment, pks in ids.items():
+        later = Artifact.objects.filter(pk__in=pks, removed_at=None, expires_at__lt=moment)
+        later.update(expires_at=moment)
 
 
 def saved_already(owner_id: Any, story_ids: Sequence[str]) -> set[str]:

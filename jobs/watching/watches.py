@@ -67,19 +67,21 @@ def begin(
     line: str,
     *,
     every: timedelta | None = None,
-    note: str = "",
-    notify: bool = True,
+    note: str | None = None,
+    notify: bool | None = None,
 ) -> Watch:
     """Watch the account that a name or link leads to, and look at it at once.
 
     Whether there is such an account, and whether everyone may see its stories, the look says: the
-    watch ends with the error where not. One there is already is renewed and returned. Raises
-    WatchingOff, NotUnderstood and its kin, BadRhythm, QuotaExceeded.
+    watch ends with the error where not. One there is already is renewed, resumed where it rests,
+    and returned. What is not said is as it was in a watch that has ended. Raises WatchingOff,
+    NotUnderstood and its kin, BadRhythm, QuotaExceeded.
     """
     if not permission.may_watch(owner):
         raise WatchingOff
     name = account_name(line)
-    every = _allowed(every or default_rhythm())
+    if every is not None:
+        _allowed(every)
     now = timezone.now()
     with transaction.atomic():
         _lock(owner.pk)
@@ -87,7 +89,9 @@ def begin(
         watch = running.filter(known_as(name), owner_id=owner.pk).first()
         if watch is not None:
             renew(watch)
+            resume(watch)
             return watch
+        ended = Watch.objects.filter(known_as(name), owner_id=owner.pk).first()
         _require_room(owner.pk)
         _count_begun(owner.pk, now)
         # Locked, so that it is not taken for one that nobody watches (looks.drop_unwatched).
@@ -97,20 +101,36 @@ def begin(
             owner_id=owner.pk,
             account=account,
             defaults={
-                "every_s": int(every.total_seconds()),
                 "state": WatchState.CHECKING,
-                "note": clean_text(note, NOTE_LENGTH, multiline=True),
-                "notify": notify,
                 "time_zone": times.reader_zone_name(),
                 "created_at": now,
                 "next_at": now,
                 "renew_by": now + RENEWED_FOR,
                 "failures": 0,
                 "error_code": "",
-            },
+            }
+            | _wishes(ended, every, note, notify),
         )
         _send_for_look(watch)
     return watch
+
+
+def _wishes(
+    ended: Watch | None, every: timedelta | None, note: str | None, notify: bool | None
+) -> dict[str, Any]:
+    """Columns of a new watch: what is asked for, else as in the one that has ended."""
+    if ended is None:
+        ended = Watch(every_s=int(default_rhythm().total_seconds()))
+    if every is None:
+        before = timedelta(seconds=ended.every_s)
+        every = before if before in rhythms() else default_rhythm()
+    if note is None:
+        note = ended.note
+    return {
+        "every_s": int(every.total_seconds()),
+        "note": clean_text(note, NOTE_LENGTH, multiline=True),
+        "notify": ended.notify if notify is None else notify,
+    }
 
 
 def known_as(name: str) -> Q:
@@ -224,10 +244,19 @@ def delete_all(owner_id: Any) -> int:
 
 
 def check(watch: Watch) -> None:
-    """Have an account looked at now. Raises QuotaExceeded within `CHECK_EVERY` of the last time,
-    WatchingOff where no look would be made; one that is paused or has ended is left as it is."""
-    if not permission.may_watch(watch.owner) or permission.is_paused():
+    """Have an account looked at now. Raises QuotaExceeded within `CHECK_EVERY` of the last time and
+    while all watching rests, WatchingOff for who may not watch; one that is paused or has ended is
+    left as it is."""
+    if not permission.may_watch(watch.owner):
         raise WatchingOff
+    if permission.is_paused():
+        raise QuotaExceeded(
+            "all watching rests",
+            said=_("An admin has paused all watching."),
+            hint_said=_(
+                "Nobody is looked at until it is resumed. What is missed then is shown as a gap."
+            ),
+        )
     now = timezone.now()
     free_at = _free_at(watch, now)
     if free_at > now:

@@ -233,8 +233,9 @@ def test_files_are_named_by_the_clock_of_who_begins_or_changes_it(nora: User) ->
 def test_no_look_is_promised_that_nobody_makes(set_env: SetEnv) -> None:
     watch = watching(next_at=timezone.now() + HOUR)
     WatchingPause.objects.create()
-    with pytest.raises(WatchingOff):
+    with pytest.raises(QuotaExceeded) as refused:
         watches.check(watch)
+    assert refused.value.said == "An admin has paused all watching."
     WatchingPause.objects.all().delete()
     set_env(watches="off")
     with pytest.raises(WatchingOff):
@@ -272,3 +273,23 @@ def test_who_begins_one_watch_after_the_other_is_slowed_down(set_env: SetEnv) ->
         watches.begin(nora, "@another")
     assert refused.value.retry_after_s
     watches.begin(omar, "@another")
+
+
+def test_one_that_is_watched_again_is_as_it_was(nora: User) -> None:
+    ended = watching(
+        state=WatchState.ENDED, next_at=None, every_s=12 * 3600, note="x", notify=False
+    )
+    again = begin(nora, "@anna")
+    assert again != ended
+    assert (again.every_s, again.note, again.notify) == (12 * 3600, "x", False)
+    again.delete()
+    other = begin(nora, "@anna", every=6 * HOUR, note="", notify=True)
+    assert (other.every_s, other.note, other.notify) == (6 * 3600, "", True)
+
+
+def test_one_that_rests_goes_on_when_it_is_begun(nora: User) -> None:
+    watch = watching(state=WatchState.PAUSED, next_at=None)
+    assert begin(nora, "@anna") == watch
+    watch.refresh_from_db()
+    assert watch.state == WatchState.ACTIVE
+    assert watch.next_at is not None
