@@ -66,7 +66,10 @@ def set_address(channel: Channel, address: str) -> None:
 
 
 def send(channel: Channel, text: Text, *, user: str) -> None:
-    """Send to a member. user: their name. Raises NotSent, and sealing.Unreadable."""
+    """Send to a member. user: their name. Raises NotSent, and sealing.Unreadable.
+
+    With TOO_SLOW and INTERRUPTED, it may have arrived all the same.
+    """
     address = unseal(channel.address).replace(USER, quote(user, safe=""))
     code = _run({"url": address, "title": text.title, "body": text.body or text.title})
     if code == apprise_child.NO_ADDRESS:
@@ -76,7 +79,8 @@ def send(channel: Channel, text: Text, *, user: str) -> None:
 
 
 def _run(asked: dict[str, str]) -> int:
-    """The child's exit code. Raises NotSent when it takes too long or does not start."""
+    """The child's exit code. Raises NotSent when it takes too long, does not start, or is ended by
+    somebody."""
     environment = {"PYTHONDONTWRITEBYTECODE": "1", "LANG": "C.UTF-8", "PYTHONUTF8": "1"}
     try:
         with _authorities() as bundle:
@@ -94,8 +98,10 @@ def _run(asked: dict[str, str]) -> int:
             )
     except subprocess.TimeoutExpired:
         raise NotSent(Reason.TOO_SLOW) from None
-    except OSError as error:
+    except OSError as error:  # it never started
         raise NotSent(Reason.NO_ANSWER) from error
+    if done.returncode < 0:  # with this server, or for want of memory; it may have sent by then
+        raise NotSent(Reason.INTERRUPTED)
     return done.returncode
 
 
@@ -107,7 +113,8 @@ def _authorities() -> Iterator[str]:
     if not extra:
         yield ""
         return
-    with tempfile.NamedTemporaryFile(prefix="storykeep-ca-", suffix=".pem") as file:
-        file.write(Path(certifi.where()).read_bytes() + b"\n" + Path(extra).read_bytes())
-        file.flush()
-        yield file.name
+    # A folder that cannot be removed afterwards is no error: by then, the child has sent.
+    with tempfile.TemporaryDirectory(prefix="storykeep-ca-", ignore_cleanup_errors=True) as folder:
+        file = Path(folder) / "authorities.pem"
+        file.write_bytes(Path(certifi.where()).read_bytes() + b"\n" + Path(extra).read_bytes())
+        yield str(file)

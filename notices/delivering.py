@@ -40,6 +40,8 @@ WAITS: Final[Mapping[Way, tuple[timedelta, ...]]] = {
 """The waits between tries, of which there is one more."""
 MAX_RETRY_AFTER: Final = timedelta(hours=6)
 GIVEN_UP_AFTER: Final = timedelta(days=1)
+_MAY_HAVE_ARRIVED: Final = frozenset({Reason.TOO_SLOW, Reason.INTERRUPTED})
+"""What a channel says of a message that is not sent a second time."""
 BATCH: Final = 100
 """Deliveries that are tried in one call at most."""
 _turns: Final = Turns()
@@ -59,11 +61,11 @@ class Outside:
 
 
 class _GivenUp(Exception):
-    """No further try would help. reason: why."""
+    """No further try would help, or may be made. reason: why. slow: it took too long."""
 
-    def __init__(self, reason: Reason) -> None:
+    def __init__(self, reason: Reason, *, slow: bool = False) -> None:
         super().__init__(reason.value)
-        self.reason = reason
+        self.reason, self.slow = reason, slow
 
 
 class _Later(Exception):
@@ -142,6 +144,8 @@ def _try(row: Delivery, outside: Outside, clock: Callable[[], datetime]) -> bool
         _SEND[Way(row.way)](_Parcel(row, messages, preference, now), outside)
     except _GivenUp as given_up:
         logger.info("message %s is given up: %s", row.pk, given_up.reason.value)
+        if given_up.slow:
+            _let_rest(row, clock())
         _end(claim, DeliveryState.GIVEN_UP, given_up.reason, clock())
         return False
     except _Later as later:
@@ -166,8 +170,8 @@ def _put_off(
     claim: QuerySet[Delivery], row: Delivery, preference: Preference, later: _Later, now: datetime
 ) -> None:
     waits = WAITS[Way(row.way)]
-    if later.reason == Reason.TOO_SLOW:  # nothing else there is any quicker
-        rest(row, waits[min(row.tries, len(waits) - 1)], now)
+    if later.reason == Reason.TOO_SLOW:
+        _let_rest(row, now)
     if row.tries >= len(waits):  # of the tries before this one
         _end(claim, DeliveryState.GIVEN_UP, later.reason, now)
         return
@@ -180,6 +184,12 @@ def _put_off(
         _end(claim, DeliveryState.GIVEN_UP, Reason.TOO_LATE, now)
         return
     claim.update(not_before=at, reason=later.reason, leased_until=None)
+
+
+def _let_rest(row: Delivery, now: datetime) -> None:
+    """After one that was slow: nothing else there is any quicker."""
+    waits = WAITS[Way(row.way)]
+    rest(row, waits[min(row.tries, len(waits) - 1)], now)
 
 
 def _forget_what_was_said(batch: UUID) -> None:
@@ -287,6 +297,9 @@ def _channel(parcel: _Parcel, outside: Outside) -> None:
     except Unreadable as error:
         raise _GivenUp(Reason.UNREADABLE) from error
     except NotSent as error:
+        if error.reason in _MAY_HAVE_ARRIVED:
+            slow = error.reason == Reason.TOO_SLOW
+            raise _GivenUp(Reason.INTERRUPTED, slow=slow) from error
         if error.reason == Reason.NOT_ALLOWED:
             raise _GivenUp(error.reason) from error
         raise _Later(error.reason) from error

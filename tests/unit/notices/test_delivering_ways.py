@@ -80,6 +80,30 @@ def test_what_may_have_gone_to_a_channel_is_not_sent_twice(
     assert ended() == (DeliveryState.GIVEN_UP, Reason.INTERRUPTED)
 
 
+@pytest.mark.parametrize("reason", [Reason.INTERRUPTED, Reason.TOO_SLOW])
+def test_what_a_channel_may_have_sent_before_it_was_ended_is_not_sent_twice(
+    alice: User,
+    channel: Channel,
+    clock: Clock,
+    outside: Outside,
+    monkeypatch: pytest.MonkeyPatch,
+    reason: Reason,
+) -> None:
+    sent = []
+
+    def send(_channel: Channel, text: Text, *, user: str) -> None:
+        sent.append((user, text))
+        raise NotSent(reason)
+
+    monkeypatch.setattr(channels, "send", send)
+    tell(alice, clock)
+    for _ in range(12):
+        deliver(outside, clock)
+        clock.forward(hours=1)
+    assert len(sent) == 1
+    assert ended() == (DeliveryState.GIVEN_UP, Reason.INTERRUPTED)
+
+
 def test_a_channel_of_another_secret_key_is_told_so(
     alice: User, channel: Channel, clock: Clock, outside: Outside, settings: Any
 ) -> None:
