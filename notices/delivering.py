@@ -3,7 +3,8 @@
 A delivery is claimed by an UPDATE that one worker wins, for as long as a try can take. What a
 worker that died had in hand is tried again where a second one does no harm: a push message takes
 the place of the same one, a webhook knows it by its id. A channel knows neither, so there it is
-given up, and its member told that it may have arrived.
+given up, and its member told that it may have arrived: all that is read for one is read before it
+is claimed.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from django.db import DatabaseError
+from django.db import DatabaseError, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from notices import channels, push_message, subscriptions, vapid, webhooks
 from notices.kinds import OF_JOBS, THIRD_PARTIES, DeliveryState, Kind, Reason, Way
-from notices.models import Channel, Delivery, Message, Preference, PushSubscription, Webhook
+from notices.models import Delivery, Message, Preference, PushSubscription, Webhook
 from notices.planning import schedule_of, zone_of
 from notices.sealing import Unreadable
 from notices.turns import TURN, Turns, first_at, rest
@@ -61,11 +62,19 @@ class Outside:
 
 
 class _GivenUp(Exception):
-    """No further try would help, or may be made. reason: why. slow: it took too long."""
+    """No further try would help, or may be made. reason: why. slow: it took too long. device: that
+    is removed then."""
 
-    def __init__(self, reason: Reason, *, slow: bool = False) -> None:
+    def __init__(
+        self,
+        reason: Reason,
+        *,
+        slow: bool = False,
+        device: QuerySet[PushSubscription] | None = None,
+    ) -> None:
         super().__init__(reason.value)
         self.reason, self.slow = reason, slow
+        self.device = PushSubscription.objects.none() if device is None else device
 
 
 class _Later(Exception):
@@ -121,32 +130,29 @@ def _has_no_key() -> bool:
 
 def _try(row: Delivery, outside: Outside, clock: Callable[[], datetime]) -> bool:
     now = clock()
-    tries = row.tries + 1
-    claimed = (
-        _due(now)
-        .filter(pk=row.pk, tries=row.tries)
-        .update(leased_until=now + LEASE, tries=F("tries") + 1)
-    )
-    if not claimed:
-        return False
-    claim = Delivery.objects.filter(pk=row.pk, tries=tries, state=DeliveryState.WAITING)
+    due = _due(now).filter(pk=row.pk, tries=row.tries)
     if row.leased_until is not None and (
         row.way == Way.CHANNEL or row.tries > len(WAITS[Way(row.way)])
     ):
-        _end(claim, DeliveryState.GIVEN_UP, Reason.INTERRUPTED, clock())
+        _end(due, DeliveryState.GIVEN_UP, Reason.INTERRUPTED, now)
         return False
     messages = list(Message.objects.filter(batch=row.batch).order_by("created_at", "pk"))
-    preference = Preference.objects.select_related("owner").filter(pk=row.owner_id).first()
+    preference = _preference(row.owner_id)
     if not messages or preference is None or not preference.owner.is_active:
-        Delivery.objects.filter(pk=row.pk).delete()  # forgotten, or its member was blocked
+        due.delete()  # forgotten, or its member was blocked
         return False
+    if not due.update(leased_until=clock() + LEASE, tries=F("tries") + 1):
+        return False  # another worker was quicker
+    claim = Delivery.objects.filter(pk=row.pk, tries=row.tries + 1, state=DeliveryState.WAITING)
     try:
         _SEND[Way(row.way)](_Parcel(row, messages, preference, now), outside)
     except _GivenUp as given_up:
         logger.info("message %s is given up: %s", row.pk, given_up.reason.value)
         if given_up.slow:
             _let_rest(row, clock())
-        _end(claim, DeliveryState.GIVEN_UP, given_up.reason, clock())
+        with transaction.atomic():
+            if _end(claim, DeliveryState.GIVEN_UP, given_up.reason, clock()):
+                given_up.device.delete()
         return False
     except _Later as later:
         _put_off(claim, row, preference, later, clock())
@@ -162,8 +168,14 @@ def _try(row: Delivery, outside: Outside, clock: Callable[[], datetime]) -> bool
     return True
 
 
-def _end(claim: QuerySet[Delivery], state: DeliveryState, reason: Reason, now: datetime) -> None:
-    claim.update(state=state, reason=reason, leased_until=None, ended_at=now)
+def _preference(owner_id: int) -> Preference | None:
+    """How a member wants to be told, with their channel."""
+    rows = Preference.objects.select_related("owner", "channel")
+    return rows.filter(pk=owner_id).first()
+
+
+def _end(claim: QuerySet[Delivery], state: DeliveryState, reason: Reason, now: datetime) -> bool:
+    return bool(claim.update(state=state, reason=reason, leased_until=None, ended_at=now))
 
 
 def _put_off(
@@ -244,6 +256,7 @@ def _push(parcel: _Parcel, outside: Outside) -> None:
     device = devices.filter(pk=parcel.row.target).first()
     if device is None:
         raise _GivenUp(Reason.GONE)
+    as_it_is = devices.filter(pk=device.pk, endpoint=device.endpoint)
     if outside.contact is None:
         raise _GivenUp(Reason.NOT_SET_UP)
     try:
@@ -271,19 +284,17 @@ def _push(parcel: _Parcel, outside: Outside) -> None:
             topic=parcel.topic(),
         )
     except push_message.UnusableKeys as error:
-        devices.filter(pk=device.pk).delete()
-        raise _GivenUp(Reason.BAD_KEYS) from error
+        raise _GivenUp(Reason.BAD_KEYS, device=as_it_is) from error
     answer = _ask(outside.post, request)
     if answer.status in {404, 410}:
-        devices.filter(pk=device.pk, endpoint=device.endpoint).delete()
-        raise _GivenUp(Reason.GONE)
+        raise _GivenUp(Reason.GONE, device=as_it_is)
     _judge(answer)
     devices.filter(pk=device.pk).update(last_ok_at=parcel.now)
 
 
 def _channel(parcel: _Parcel, outside: Outside) -> None:
-    channel = Channel.objects.filter(pk=parcel.row.target).first()
-    if channel is None or parcel.preference.channel_id != channel.pk:
+    channel = parcel.preference.channel
+    if channel is None or str(channel.pk) != parcel.row.target:
         raise _GivenUp(Reason.NOT_SET_UP)
     text = parcel.text()
     link = f"{outside.base}{parcel.path()}" if outside.base else ""

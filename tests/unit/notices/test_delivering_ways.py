@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import OperationalError, connection
 
 from notices import channels, outbox, planning, webhooks
 from notices.delivering import LEASE, Outside, deliver
@@ -78,6 +81,40 @@ def test_what_may_have_gone_to_a_channel_is_not_sent_twice(
     clock.forward(seconds=LEASE.total_seconds())
     assert deliver(outside, clock) == 0
     assert ended() == (DeliveryState.GIVEN_UP, Reason.INTERRUPTED)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_a_database_error_keeps_from_a_channel_is_sent_later(
+    alice: User, channel: Channel, clock: Clock, outside: Outside, said: list[Text]
+) -> None:
+    """Whichever statement it is: before the child, none of them leaves a claim."""
+    tell(alice, clock)
+    stopped_at = 0
+    while not said:
+        stopped_at += 1
+        with suppress(OperationalError), stopping_at(stopped_at):
+            deliver(outside, clock)
+        if not said:
+            row = Delivery.objects.get()
+            assert (row.state, row.tries) == (DeliveryState.WAITING, 0)
+    assert stopped_at > 4
+    assert len(said) == 1
+
+
+@contextmanager
+def stopping_at(nth: int) -> Iterator[None]:
+    """The database refuses this statement."""
+    count = 0
+
+    def refuse(execute: Callable[..., Any], *statement: Any) -> Any:
+        nonlocal count
+        count += 1
+        if count == nth:
+            raise OperationalError("deadlock detected")
+        return execute(*statement)
+
+    with connection.execute_wrapper(refuse):
+        yield
 
 
 @pytest.mark.parametrize("reason", [Reason.INTERRUPTED, Reason.TOO_SLOW])
