@@ -56,9 +56,10 @@ class ChangedPasswordForm(ChangePasswordForm):  # type: ignore[misc]  # the libr
         _set_words(self.fields)
 
     def save(self) -> None:
-        """Set the password, which ends all other sessions."""
-        super().save()
-        ended_sessions.all_ended(self.user.pk)
+        """Set the password, which ends all other sessions, and what goes with them, at once."""
+        with transaction.atomic():
+            super().save()
+            ended_sessions.all_ended(self.user.pk)
 
 
 class NewPasswordForm(ResetPasswordKeyForm):  # type: ignore[misc]  # the library has no types

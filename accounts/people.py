@@ -99,10 +99,11 @@ def remove(user: User) -> None:
 
 
 def sign_out_everywhere(user: User) -> int:
-    """End all sessions of a person; how many there were."""
+    """End all sessions of a person, and what goes with them, at once; how many there were."""
     sessions = Session.objects.filter(expire_date__gt=timezone.now()).iterator()
     keys = [row.pk for row in sessions if row.get_decoded().get(SESSION_KEY) == str(user.pk)]
-    for start in range(0, len(keys), 200):
-        Session.objects.filter(pk__in=keys[start : start + 200]).delete()
-    ended_sessions.all_ended(user.pk)
+    with transaction.atomic():
+        for start in range(0, len(keys), 200):
+            Session.objects.filter(pk__in=keys[start : start + 200]).delete()
+        ended_sessions.all_ended(user.pk)
     return len(keys)

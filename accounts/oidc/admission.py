@@ -47,9 +47,10 @@ def check_group(identity: Identity) -> None:
         return
     user = links.owner(identity)
     if user is not None:
-        links.note_refusal(identity)
-        _set_role(user, identity)
-        people.sign_out_everywhere(user)
+        with transaction.atomic():
+            _set_role(user, identity)
+            links.note_refusal(identity)
+            people.sign_out_everywhere(user)
     raise Refused(Reason.NOT_IN_GROUP)
 
 

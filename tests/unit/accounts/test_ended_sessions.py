@@ -29,6 +29,17 @@ class Told:
         self.people.append(user_id)
 
 
+class Killed(BaseException):
+    """The process ends here."""
+
+
+class Dying(Told):
+    """One in whose hands the process ends."""
+
+    def all_ended(self, user_id: int) -> None:
+        raise Killed
+
+
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch) -> Told:
     told = Told()
@@ -90,3 +101,26 @@ def test_a_new_password_by_a_link(told: Told) -> None:
     new = {"password1": "a-long-new-one-1", "password2": "a-long-new-one-1"}
     client.post(path, new)
     assert told.people == [alice.pk]
+
+
+@pytest.fixture
+def _dying(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ended_sessions, "listeners", [Dying()])
+
+
+@pytest.mark.usefixtures("_dying")
+def test_a_process_that_ends_before_they_are_told_has_ended_no_session() -> None:
+    alice, client = make_user("alice"), browser("laptop")
+    with pytest.raises(Killed):
+        people.sign_out_everywhere(alice)
+    assert client.get("/account/").status_code == 200
+
+
+@pytest.mark.usefixtures("_dying")
+def test_a_process_that_ends_before_they_are_told_leaves_the_old_password() -> None:
+    alice, client = make_user("alice"), browser("laptop")
+    new = {"password1": "a-long-new-one-1", "password2": "a-long-new-one-1"}
+    with pytest.raises(Killed):
+        client.post("/account/password/", {"oldpassword": "alicealice", **new})
+    alice.refresh_from_db()
+    assert alice.check_password("alicealice")

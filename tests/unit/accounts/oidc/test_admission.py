@@ -107,6 +107,24 @@ class TestGroups:
         nora.refresh_from_db()
         assert (nora.is_superuser, nora.is_staff, nora.is_active) == (False, False, True)
 
+    def test_who_left_all_groups_is_shut_out_of_everything_or_nothing(
+        self, traveller: Traveller, nora: User, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        class Killed(BaseException):
+            """The process ends here."""
+
+        def die(_user_id: int) -> None:
+            raise Killed
+
+        people.set_role(nora, admin=True)
+        traveller.provider.claims["groups"] = ["others"]
+        monkeypatch.setattr("accounts.ended_sessions.all_ended", die)
+        with pytest.raises(Killed):
+            traveller.sign_in()
+        nora.refresh_from_db()
+        assert nora.is_superuser
+        assert "refused" not in SocialAccount.objects.get().extra_data
+
     def test_who_was_refused_does_not_get_in_by_password(
         self, traveller: Traveller, nora: User
     ) -> None:
