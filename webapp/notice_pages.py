@@ -10,7 +10,10 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
+from django.contrib.sessions.backends.base import UpdateError
+from django.contrib.sessions.exceptions import SessionInterrupted
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -69,21 +72,33 @@ def push_subscribe(request: HttpRequest) -> HttpResponse:
         key = vapid.find_or_make()
         if not isinstance(told, dict) or told.get("server_key") != key.public:
             raise SubscriptionRefused("made for another key")
-        row = subscriptions.subscribe(
-            user.pk,
-            told,
-            server_key=key.public,
-            base=settings.STORYKEEP.absolute_url_for(request, reverse("home")),
-            device=device_name(request.headers.get("User-Agent", "")),
-        )
+        _keep_device(request, user, told, key.public)
     except NoKey:
         return JsonResponse({"error": "no_key"}, status=503)
     except ValueError:  # no JSON, or no subscription
         return JsonResponse({"error": "refused"}, status=422)
-    request.session[SUBSCRIPTION] = row.pk
-    _remember_reader(user)
     # Not as a page, which a script would take for that of a sign-in in front.
     return HttpResponse(status=204, content_type="text/plain")
+
+
+def _keep_device(request: HttpRequest, user: User, told: dict[str, Any], key: str) -> None:
+    """Keep a subscription, how its member is told, and whose session it ends with: none of them
+    without the others. Raises SubscriptionRefused, and SessionInterrupted for who was signed out
+    meanwhile."""
+    try:
+        with transaction.atomic():
+            row = subscriptions.subscribe(
+                user.pk,
+                told,
+                server_key=key,
+                base=settings.STORYKEEP.absolute_url_for(request, reverse("home")),
+                device=device_name(request.headers.get("User-Agent", "")),
+            )
+            _remember_reader(user)
+            request.session[SUBSCRIPTION] = row.pk
+            request.session.save()
+    except UpdateError as error:
+        raise SessionInterrupted("signed out meanwhile") from error
 
 
 @csrf_exempt  # a service worker has no form; what a browser says of the request stands in for it
@@ -169,8 +184,9 @@ def _save(request: HttpRequest, user: User) -> HttpResponse:
     if not form.is_valid():
         return _page(request, user, form=form, status=422)
     form.fill(preference)
-    _remember_reader(user, preference)
-    planning.plan_anew(user.pk, timezone.now())
+    with transaction.atomic():  # what waits is not left to the hours of before
+        _remember_reader(user, preference)
+        planning.plan_anew(user.pk, timezone.now())
     messages.success(request, _("Saved."))
     return redirect("notifications")
 
@@ -178,11 +194,12 @@ def _save(request: HttpRequest, user: User) -> HttpResponse:
 def _set_webhook(request: HttpRequest, user: User) -> HttpResponse:
     address = request.POST.get("address", "").strip()
     try:
-        secret = webhooks.put(user.pk, address, settings.STORYKEEP.webhook_hosts)
+        with transaction.atomic():  # who has no preference is told nothing
+            secret = webhooks.put(user.pk, address, settings.STORYKEEP.webhook_hosts)
+            _remember_reader(user)
     except webhooks.AddressRefused:
         shown = address[: webhooks.MAX_ADDRESS]
         return _page(request, user, refused_address=shown, status=422)
-    _remember_reader(user)
     return _page(request, user, secret=secret)
 
 

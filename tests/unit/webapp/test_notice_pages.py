@@ -10,16 +10,19 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.contrib.sessions.backends.db import SessionStore
 from django.test import Client
 from django.utils import timezone
 
+from accounts import people
 from notices import outbox, planning, vapid, webhooks
 from notices.kinds import DeliveryState, Kind, Reason
 from notices.models import Channel, Delivery, Message, Preference, PushSubscription, Webhook
 from notices.outbox import News
 from tests.factories import make_user
-from tests.unit.notices.receiving import Browser
+from tests.unit.notices.receiving import Browser, Killed
 from webapp import notice_pages
+from webapp.notice_sessions import SUBSCRIPTION
 
 pytestmark = pytest.mark.django_db
 PAGE = "/account/notifications/"
@@ -51,6 +54,10 @@ def client(alice: User) -> Client:
     client = Client(HTTP_USER_AGENT="Mozilla/5.0 (Linux; Android 15) Chrome/140.0 Mobile Safari/5")
     client.force_login(alice)
     return client
+
+
+def die(*_: object, **__: object) -> None:
+    raise Killed
 
 
 def text(response: Any, status: int = 200) -> str:
@@ -125,6 +132,61 @@ def test_one_for_another_key_or_another_host_is_refused(client: Client) -> None:
     assert subscribe(client, Browser(), server_key="B" * 87) == 422
     assert subscribe(client, Browser("https://127.0.0.1/a")) == 422
     assert not PushSubscription.objects.exists()
+
+
+def rows() -> list[int]:
+    """How many there are of what is written together."""
+    return [kind.objects.count() for kind in (PushSubscription, Webhook, Preference)]
+
+
+@pytest.mark.parametrize(
+    "step", ["webapp.notice_pages._remember_reader", f"{SessionStore.__module__}.SessionStore.save"]
+)
+def test_a_device_is_kept_with_its_preference_and_its_session_or_not_at_all(
+    client: Client, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(step, die)
+        with pytest.raises(Killed):
+            subscribe(client, Browser())
+    assert rows() == [0, 0, 0]
+    assert SUBSCRIPTION not in client.session
+    with monkeypatch.context() as patched:
+        patched.setattr("webapp.notice_pages.HttpResponse", die)  # its answer gets lost
+        with pytest.raises(Killed):
+            subscribe(client, Browser())
+    assert rows() == [1, 0, 1]
+    client.post("/logout/")
+    assert rows() == [0, 0, 1]
+
+
+def test_a_browser_that_is_signed_out_meanwhile_is_not_kept(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sign_out(user: User, _preference: object = None) -> None:
+        people.sign_out_everywhere(user)
+
+    monkeypatch.setattr("webapp.notice_pages._remember_reader", sign_out)
+    assert subscribe(client, Browser()) == 400
+    assert rows() == [0, 0, 0]
+
+
+def test_a_webhook_is_kept_with_its_preference_or_not_at_all(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("webapp.notice_pages._remember_reader", die)
+    with pytest.raises(Killed):
+        client.post(PAGE, {"webhook": "1", "address": "https://hooks.example.org/a"})
+    assert rows() == [0, 0, 0]
+
+
+def test_other_hours_are_kept_with_what_waits_for_them_or_not_at_all(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("webapp.notice_pages.planning.plan_anew", die)
+    with pytest.raises(Killed):
+        client.post(PAGE, SETTINGS)
+    assert rows() == [0, 0, 0]
 
 
 def test_a_form_of_another_site_cannot_subscribe(alice: User) -> None:
