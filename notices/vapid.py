@@ -6,16 +6,15 @@ alone: a new key means that every device has to be set up again.
 
 from __future__ import annotations
 
-import os
 import re
-import secrets
 from base64 import urlsafe_b64encode
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from django.conf import settings
+
+from notices import key_file
 
 KEY_FILE: Final = "push-key"
 """Name of the file in the data folder: the public key in a line, then the private one as PEM."""
@@ -53,24 +52,13 @@ def find() -> PushKey | None:
 
 def find_or_make() -> PushKey:
     """The key, made on first use. Of several processes at once, one makes it. Raises NoKey."""
+    key_file.remove_begun(_path())
     if (found := find()) is not None:
         return found
-    path = _path()
-    fresh = path.with_name(f"{KEY_FILE}.{os.getpid()}-{secrets.token_urlsafe(6)}")
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(_new())
-            file.flush()
-            os.fsync(file.fileno())
-        with suppress(FileExistsError):  # another process was quicker: theirs counts
-            os.link(fresh, path)
+        key_file.make(_path(), _new)
     except OSError as error:
         raise NoKey(type(error).__name__) from error
-    finally:
-        with suppress(OSError):
-            fresh.unlink()
     if (made := find()) is None:
         raise NoKey(f"{KEY_FILE} was removed")
     return made

@@ -73,8 +73,8 @@ FLOORS = {
     ),
     "notices": (
         FACTS["notices"],
-        frozenset({"apprise_child", "outbox", "schedule", "sealing", "subscriptions", "vapid"}),
-        frozenset({"planning", "wire", "wording"}),
+        frozenset({"apprise_child", "key_file", "outbox", "schedule", "sealing", "subscriptions"}),
+        frozenset({"planning", "vapid", "wire", "wording"}),
         frozenset({"channels", "push_message", "turns", "webhooks"}),
         frozenset({"delivering"}),
     ),

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import errno
-import os
 import secrets
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 from urllib.parse import quote, urlsplit
 
 import dj_database_url
 
+from notices import key_file
 from webapp.env import BadSettings, is_json_wanted, load
 
 
@@ -52,14 +51,10 @@ def _load_or_create_secret(path: Path) -> str:
     try:
         if _READ_ONLY and not path.exists():
             return secrets.token_urlsafe(50)
+        if not _READ_ONLY:
+            key_file.remove_begun(path)
         if not path.exists():
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            fresh = path.with_name(f"{path.name}.{os.getpid()}")
-            fresh.touch(mode=0o600)
-            fresh.write_text(secrets.token_urlsafe(50))
-            with suppress(FileExistsError):  # another process was quicker: theirs counts
-                os.link(fresh, path)
-            fresh.unlink()
+            key_file.make(path, lambda: secrets.token_urlsafe(50))
         key = path.read_text().strip()
     except OSError as error:
         line = f"STORYKEEP_DATA_DIR: {path.parent} cannot be used ({error.strerror})"
