@@ -23,7 +23,7 @@ from django.utils import timezone
 from notices import channels, push_message, subscriptions, vapid, webhooks
 from notices.kinds import OF_JOBS, THIRD_PARTIES, DeliveryState, Kind, Reason, Way
 from notices.models import Delivery, Message, Preference, PushSubscription, Webhook
-from notices.planning import schedule_of, zone_of
+from notices.planning import KEPT, schedule_of, zone_of
 from notices.sealing import Unreadable
 from notices.turns import TURN, Turns, first_at, rest
 from notices.wire import Answer, NotSent, Post, Request
@@ -118,6 +118,17 @@ def _due(now: datetime) -> QuerySet[Delivery]:
         Q(leased_until=None) | Q(leased_until__lte=now) | Q(leased_until__gt=now + LEASE),
         state=DeliveryState.WAITING,
     )
+
+
+def give_up_old(now: datetime) -> None:
+    """Give up what nobody can send, for its member to see it: push messages for a day without the
+    key they are signed with, and whatever waits for as long as it is kept. Not by a clock that was
+    set a moment ago."""
+    due = _due(now)
+    if _has_no_key():
+        without_key = due.filter(way=Way.PUSH, created_at__lt=now - GIVEN_UP_AFTER)
+        _end(without_key, DeliveryState.GIVEN_UP, Reason.TOO_LATE, now)
+    _end(due.filter(created_at__lt=now - KEPT), DeliveryState.GIVEN_UP, Reason.TOO_LATE, now)
 
 
 def _has_no_key() -> bool:

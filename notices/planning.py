@@ -12,7 +12,7 @@ from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from notices.kinds import AT_ONCE, Kind, Way
@@ -26,7 +26,8 @@ MESSAGES_AT_ONCE: Final = 200
 FARTHEST: Final = timedelta(hours=26)
 """No message waits longer for its hour: one that says so was put off by a clock that was wrong."""
 KEPT: Final = timedelta(days=7)
-"""Messages and deliveries are kept so long: what was given up is shown, and nothing told twice."""
+"""Messages and deliveries are kept so long once they ended: what was given up is shown, and nothing
+is told twice."""
 
 
 def plan(now: datetime) -> int:
@@ -136,6 +137,10 @@ def plan_anew(owner_id: int, now: datetime) -> None:
 
 
 def prune(now: datetime) -> None:
-    """Remove what is older than KEPT."""
-    Delivery.objects.filter(created_at__lt=now - KEPT).delete()
-    Message.objects.filter(created_at__lt=now - KEPT).delete()
+    """Remove what is older than KEPT. What waits is not: it is sent or given up first
+    (`notices.delivering.give_up_old`), and then kept as long, for its member to see why."""
+    old = now - KEPT
+    Delivery.objects.filter(created_at__lt=old, ended_at__lt=old).delete()
+    is_kept = Exists(Delivery.objects.filter(batch=OuterRef("batch")))
+    waits = Q(batch=None, rides=False)
+    Message.objects.filter(~waits, ~is_kept, created_at__lt=old).delete()

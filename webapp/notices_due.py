@@ -41,6 +41,7 @@ def run(now: datetime) -> int:
             )
         )
     if _is_time("notices-prune", PRUNE_EVERY_S):
+        delivering.give_up_old(now)
         planning.prune(now)
     return sent
 

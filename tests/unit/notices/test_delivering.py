@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 
 from notices import delivering, outbox, planning, vapid, webhooks
-from notices.delivering import LEASE, Outside, deliver
+from notices.delivering import GIVEN_UP_AFTER, LEASE, Outside, deliver
 from notices.kinds import DeliveryState, Kind, Reason, Way
 from notices.models import Delivery, Message, Preference, PushSubscription
 from notices.outbox import News
@@ -281,6 +281,41 @@ def test_a_worker_without_the_key_leaves_push_to_another(
     assert Delivery.objects.get().tries == 0
     (tmp_path / "elsewhere").rename(tmp_path / vapid.KEY_FILE)
     assert deliver(outside, clock) == 1
+
+
+def test_push_without_a_key_is_given_up_after_a_day_and_shown_for_a_week(
+    alice: User, browser: Browser, clock: Clock, outside: Outside, tmp_path: Any
+) -> None:
+    webhooks.put(alice.pk, "https://hooks.example.org/a", ())
+    tell(alice, clock)
+    Delivery.objects.filter(way=Way.WEBHOOK).update(not_before=NOON + GIVEN_UP_AFTER)
+    push = Delivery.objects.filter(way=Way.PUSH)
+    delivering.give_up_old(clock.forward(days=2))
+    assert push.get().state == DeliveryState.WAITING  # a turn that was late, no more
+    (tmp_path / vapid.KEY_FILE).unlink()
+    clock.now = NOON
+    while Delivery.objects.get(way=Way.PUSH).ended_at is None:
+        clock.forward(hours=1)
+        delivering.give_up_old(clock())
+        planning.prune(clock())
+    assert clock() - NOON == GIVEN_UP_AFTER + timedelta(hours=1)
+    assert (push.get().state, push.get().reason) == (DeliveryState.GIVEN_UP, Reason.TOO_LATE)
+    assert Delivery.objects.get(way=Way.WEBHOOK).state == DeliveryState.WAITING
+    planning.prune(clock.forward(days=7))
+    assert push.exists()
+    assert Message.objects.get().facts
+
+
+def test_what_nobody_sends_for_a_week_is_given_up_unless_it_is_in_hand(
+    alice: User, browser: Browser, clock: Clock
+) -> None:
+    tell(alice, clock)
+    clock.forward(days=8)
+    Delivery.objects.update(leased_until=clock() + LEASE, tries=1)
+    delivering.give_up_old(clock())
+    assert ended() == (DeliveryState.WAITING, "")
+    delivering.give_up_old(clock.forward(seconds=LEASE.total_seconds()))
+    assert ended() == (DeliveryState.GIVEN_UP, Reason.TOO_LATE)
 
 
 @pytest.mark.parametrize("years", [-3, 3])

@@ -9,7 +9,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from notices import outbox, planning, webhooks
-from notices.kinds import Kind, Way
+from notices.kinds import DeliveryState, Kind, Way
 from notices.models import Channel, Delivery, Message, Preference
 from notices.outbox import News
 from tests.factories import make_user
@@ -135,13 +135,30 @@ def test_what_is_for_a_blocked_member_goes(alice: User, clock: Clock) -> None:
     assert not Message.objects.exists()
 
 
-def test_after_a_week_nothing_is_kept(alice: User, clock: Clock) -> None:
+def test_a_week_after_it_ended_nothing_is_kept(alice: User, clock: Clock) -> None:
     tell(alice, "1")
     planning.plan(clock())
+    clock.forward(days=1)
+    Delivery.objects.update(state=DeliveryState.GIVEN_UP, ended_at=clock())
     planning.prune(clock.forward(days=7))
-    assert Delivery.objects.exists()
+    assert batches() == [1]
     planning.prune(clock.forward(minutes=1))
     assert not Delivery.objects.exists()
+    assert not Message.objects.exists()
+
+
+def test_what_waits_is_never_removed_for_its_age(alice: User, clock: Clock) -> None:
+    tell(alice, "1")
+    planning.plan(clock())
+    tell(alice, "2")
+    planning.prune(clock.forward(days=30))
+    assert batches() == [1]
+    assert Message.objects.count() == 2
+
+
+def test_a_hole_that_goes_with_nothing_is_removed_after_a_week(alice: User, clock: Clock) -> None:
+    tell(alice, "1", Kind.WATCH_HOLE)
+    planning.prune(clock.forward(days=7, minutes=1))
     assert not Message.objects.exists()
 
 

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.utils import timezone
 
 from jobs.ephemeral.connection import RedisUnavailable
 from notices import outbox, webhooks
-from notices.kinds import DeliveryState, Kind
+from notices.kinds import DeliveryState, Kind, Way
 from notices.models import Delivery, Message, Preference
 from notices.outbox import News
 from tests.factories import make_user
@@ -78,6 +79,17 @@ def test_old_ones_are_removed_in_the_end(leases: Leases) -> None:
     leases.due = True
     notices_due.run(timezone.now())
     assert not Message.objects.exists()
+
+
+def test_what_nobody_can_send_is_given_up_before_old_ones_are_removed(
+    tmp_path: Path, set_env: Callable[..., None]
+) -> None:
+    set_env(data_dir=tmp_path)  # without a key
+    alice, at = make_user(), timezone.now() - timedelta(days=8)
+    Preference.objects.create(owner=alice)
+    Delivery.objects.create(owner=alice, batch=uuid4(), way=Way.PUSH, created_at=at, not_before=at)
+    notices_due.run(timezone.now())
+    assert Delivery.objects.get().state == DeliveryState.GIVEN_UP
 
 
 def test_without_redis_messages_are_sent_all_the_same(leases: Leases, monkeypatch: Any) -> None:
