@@ -174,8 +174,12 @@ def _try(row: Delivery, outside: Outside, clock: Callable[[], datetime]) -> bool
         logger.exception("message %s crashed", row.pk)
         _put_off(claim, row, preference, _Later(Reason.FAULT), clock())
         return False
-    _end(claim, DeliveryState.SENT, Reason.NONE, clock())
-    _forget_what_was_said(row.batch)
+    with transaction.atomic():
+        # In turn, for the last of several ways to see that the others have it.
+        batch = Message.objects.select_for_update().filter(batch=row.batch).order_by("pk")
+        list(batch.values_list("pk"))
+        _end(claim, DeliveryState.SENT, Reason.NONE, clock())
+        _forget_what_was_said(row.batch)
     return True
 
 

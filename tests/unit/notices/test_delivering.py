@@ -53,6 +53,28 @@ def test_once_it_was_sent_nobody_can_read_off_who_it_was_about(
     assert deliver(outside, clock) == 0
 
 
+def test_a_process_that_ends_before_it_forgets_who_it_was_about_has_not_noted_it_as_sent(
+    alice: User,
+    browser: Browser,
+    clock: Clock,
+    outside: Outside,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def die(_batch: object) -> None:
+        raise Killed
+
+    tell(alice, clock)
+    with monkeypatch.context() as killed:
+        killed.setattr(delivering, "_forget_what_was_said", die)
+        with pytest.raises(Killed):
+            deliver(outside, clock)
+    assert ended() == (DeliveryState.WAITING, "")
+    clock.forward(seconds=LEASE.total_seconds())
+    deliver(outside, clock)
+    assert ended() == (DeliveryState.SENT, "")
+    assert Message.objects.get().facts == {}
+
+
 def test_what_happened_to_a_watch_does_not_push_aside_what_happened_before(
     alice: User, browser: Browser, clock: Clock, outside: Outside, network: Network
 ) -> None:
