@@ -22,7 +22,7 @@ from notices.schedule import Schedule
 MEMBERS_AT_ONCE: Final = 50
 """Members that are planned for at one call; the others are due at the next."""
 MESSAGES_AT_ONCE: Final = 200
-"""Messages that are put together at most."""
+"""Messages that are put together at most, and as many that ride along."""
 FARTHEST: Final = timedelta(hours=26)
 """No message waits longer for its hour: one that says so was put off by a clock that was wrong."""
 KEPT: Final = timedelta(days=7)
@@ -52,20 +52,17 @@ def _plan_for(owner_id: int, preference: Preference | None, now: datetime) -> bo
         waiting.filter(kind__in=AT_ONCE).values_list("pk", flat=True)[:MESSAGES_AT_ONCE]
     ):
         planned |= _put_together([message_id], preference, now, told=False)
-    # In the order they came in; what rides along does not say when.
-    rows = list(
-        waiting.exclude(kind__in=AT_ONCE)
-        .order_by("created_at", "pk")
-        .values_list("pk", "created_at", "rides")[:MESSAGES_AT_ONCE]
-    )
-    since = min((at for _, at, rides in rows if not rides), default=None)
-    if since is None:
+    # In the order they came in; what rides along does not say when, and takes nobody's place.
+    first = waiting.exclude(kind__in=AT_ONCE).order_by("created_at", "pk")
+    rows = list(first.filter(rides=False).values_list("pk", "created_at")[:MESSAGES_AT_ONCE])
+    if not rows:
         return planned
-    at = schedule_of(preference).next_at(now, since)
+    at = schedule_of(preference).next_at(now, min(created for _, created in rows))
     if at > now:
         waiting.filter(rides=False).update(not_before=at)
         return planned
-    return _put_together([pk for pk, _, _ in rows], preference, now, told=True) or planned
+    riders = list(first.filter(rides=True).values_list("pk", flat=True)[:MESSAGES_AT_ONCE])
+    return _put_together([*(pk for pk, _ in rows), *riders], preference, now, told=True) or planned
 
 
 def _put_together(

@@ -97,6 +97,21 @@ def test_a_hole_causes_no_message_and_goes_with_the_next(alice: User, clock: Clo
     assert batches() == [2]
 
 
+def test_however_many_holes_wait_the_next_message_goes(alice: User, clock: Clock) -> None:
+    holes = planning.MESSAGES_AT_ONCE + 1
+    outbox.add_all(
+        [News(owner_id=alice.pk, kind=Kind.WATCH_HOLE, key=f"hole:{n}") for n in range(holes)]
+    )
+    clock.forward(minutes=1)
+    tell(alice, "1")
+    assert planning.plan(clock()) == 1
+    assert batches() == [holes]
+    assert Message.objects.get(key="1").batch is not None
+    tell(alice, "2")
+    planning.plan(clock.forward(hours=1))
+    assert batches() == [holes, 2]
+
+
 def test_a_test_waits_for_nothing_and_goes_one_way(alice: User, clock: Clock) -> None:
     webhooks.put(alice.pk, "https://hooks.example.org/a", ())
     Preference.objects.update(digest_hour=18, quiet_from=0, quiet_until=23, told_at=clock())
