@@ -52,13 +52,15 @@ _turns: Final = Turns()
 class Outside:
     """What sending needs of the instance. post: has the network. contact: mail address for push
     services, None = no push. base: the site's address with a slash at its end, "" where it is not
-    known. webhook_hosts: as of `webhooks.check_address`. stop: asked between two deliveries."""
+    known. webhook_hosts: as of `webhooks.check_address`. stop: asked between two deliveries.
+    is_late: whether what looks too old is; not by a clock that was set forward a moment ago."""
 
     post: Post
     contact: str | None = None
     base: str = ""
     webhook_hosts: Collection[str] = ()
     stop: Callable[[], bool] = lambda: False
+    is_late: Callable[[], bool] = lambda: True
 
 
 class _GivenUp(Exception):
@@ -166,13 +168,13 @@ def _try(row: Delivery, outside: Outside, clock: Callable[[], datetime]) -> bool
                 given_up.device.delete()
         return False
     except _Later as later:
-        _put_off(claim, row, preference, later, clock())
+        _put_off(claim, row, preference, later, outside, clock())
         return False
     except DatabaseError:  # away, locked or full: the lease ends, and it is tried again
         raise
     except Exception:  # a bug: it holds up none of the others
         logger.exception("message %s crashed", row.pk)
-        _put_off(claim, row, preference, _Later(Reason.FAULT), clock())
+        _put_off(claim, row, preference, _Later(Reason.FAULT), outside, clock())
         return False
     with transaction.atomic():
         # In turn, for the last of several ways to see that the others have it.
@@ -194,7 +196,12 @@ def _end(claim: QuerySet[Delivery], state: DeliveryState, reason: Reason, now: d
 
 
 def _put_off(
-    claim: QuerySet[Delivery], row: Delivery, preference: Preference, later: _Later, now: datetime
+    claim: QuerySet[Delivery],
+    row: Delivery,
+    preference: Preference,
+    later: _Later,
+    outside: Outside,
+    now: datetime,
 ) -> None:
     waits = WAITS[Way(row.way)]
     if later.reason == Reason.TOO_SLOW:
@@ -207,7 +214,7 @@ def _put_off(
         asked = timedelta(seconds=min(later.retry_after_s, MAX_RETRY_AFTER.total_seconds()))
         wait = max(wait, asked)
     at = schedule_of(preference).outside_quiet(now + wait)
-    if at - row.created_at > GIVEN_UP_AFTER:
+    if at - row.created_at > GIVEN_UP_AFTER and outside.is_late():
         _end(claim, DeliveryState.GIVEN_UP, Reason.TOO_LATE, now)
         return
     claim.update(not_before=at, reason=later.reason, leased_until=None)

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from django.conf import settings
 
-from jobs.ephemeral import leases
+from jobs.ephemeral import clock, leases
 from jobs.ephemeral.connection import RedisUnavailable
 from jobs.queue.shutdown import shutdown_requested
 from notices import delivering, planning
@@ -38,12 +38,19 @@ def run(now: datetime) -> int:
                 base=f"{public_url}/" if public_url else "",
                 webhook_hosts=settings.STORYKEEP.webhook_hosts,
                 stop=shutdown_requested.is_set,
+                is_late=_is_clock_right,
             )
         )
-    if _is_time("notices-prune", PRUNE_EVERY_S):
+    if _is_time("notices-prune", PRUNE_EVERY_S) and _is_clock_right():
         delivering.give_up_old(now)
         planning.prune(now)
     return sent
+
+
+def _is_clock_right() -> bool:
+    """Whether what looks old is: a clock that was set forward may be set back in a moment."""
+    clock.watch.look()
+    return not clock.watch.was_set_forward(clock.HOLD_S)
 
 
 def _is_time(name: str, every_s: float) -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -12,8 +14,9 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
+from jobs.ephemeral.clock import ClockWatch
 from jobs.ephemeral.connection import RedisUnavailable
-from notices import outbox, webhooks
+from notices import delivering, outbox, planning, webhooks
 from notices.kinds import DeliveryState, Kind, Way
 from notices.models import Delivery, Message, Preference
 from notices.outbox import News
@@ -90,6 +93,36 @@ def test_what_nobody_can_send_is_given_up_before_old_ones_are_removed(
     Delivery.objects.create(owner=alice, batch=uuid4(), way=Way.PUSH, created_at=at, not_before=at)
     notices_due.run(timezone.now())
     assert Delivery.objects.get().state == DeliveryState.GIVEN_UP
+
+
+def test_a_clock_that_was_set_forward_makes_nothing_late(
+    tmp_path: Path, set_env: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be set back: then all of it is sent, and known to have been told."""
+    system_s = ahead_s = time.time()
+    watch = ClockWatch(lambda: ahead_s)
+    monkeypatch.setattr("webapp.notices_due.clock.watch", watch)
+    alice = make_user()
+    Preference.objects.create(owner=alice)
+    Message.objects.create(owner=alice, kind=Kind.SAVED, key="job:0", batch=uuid4())
+    ahead_s += timedelta(days=8).total_seconds()
+    with receiving() as receiver:
+        receiver.statuses = [503]
+        hosts = (f"127.0.0.1:{receiver.port}",)
+        set_env(data_dir=tmp_path, webhook_hosts=hosts)
+        webhooks.put(alice.pk, f"http://{hosts[0]}/a", hosts)
+        outbox.add(News(owner_id=alice.pk, kind=Kind.SAVED, key="job:1"))
+        planning.plan(timezone.now())
+        then = datetime.fromtimestamp(ahead_s, tz=UTC)
+        with monkeypatch.context() as ahead:
+            deliver = partial(delivering.deliver, clock=lambda: then)
+            ahead.setattr("notices.delivering.deliver", deliver)
+            assert notices_due.run(then) == 0
+        assert Delivery.objects.get().state == DeliveryState.WAITING
+        assert Message.objects.count() == 2
+        receiver.statuses, ahead_s = [200], system_s
+        assert notices_due.run(timezone.now()) == 1
+    assert Delivery.objects.get().state == DeliveryState.SENT
 
 
 def test_without_redis_messages_are_sent_all_the_same(leases: Leases, monkeypatch: Any) -> None:
