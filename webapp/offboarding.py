@@ -48,11 +48,13 @@ def delete_data(user: User) -> Belongings:
     """Delete all of a person's jobs, files and watches; the account stays, and so do files in the
     library, of which nothing is known any more. Returns what was deleted.
 
-    The watches first, so that none of them makes a new job.
+    The watches first, so that none of them makes a new job; the library last, so that nothing of
+    these jobs is taken for missing there.
     """
     watches.delete_all(user.pk)
+    deleted = erasure.erase_all(user.pk)
     forgetting.drop_rows(user.pk)
-    return erasure.erase_all(user.pk)
+    return deleted
 
 
 def block(user: User) -> None:
@@ -75,8 +77,8 @@ def delete_user(user: User) -> Belongings:
     people.block(user)
     watches.delete_all(user.pk)
     outbox.silence(user.pk)
-    forgetting.drop_rows(user.pk)
     deleted = erasure.erase_all(user.pk)
+    forgetting.drop_rows(user.pk)
     with transaction.atomic():
         people.remove(user)
         residue.note()

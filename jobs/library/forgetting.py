@@ -14,10 +14,7 @@ from jobs.models import CopyRole, CopyState, LibraryCopy, SendState, Story
 def copies_of(owner_id: int, job_ids: Sequence[UUID]) -> QuerySet[LibraryCopy]:
     """A member's files in the library that go with these jobs: those of stories that are in no
     other job of theirs."""
-    of_jobs = Story.objects.filter(owner_id=owner_id, item__job_id__in=job_ids)
-    copies = LibraryCopy.objects.filter(
-        owner_id=owner_id, tiktok_id__in=of_jobs.values("tiktok_id")
-    ).exclude(state=CopyState.REMOVING)
+    copies = _in_jobs(owner_id, job_ids)
     found = set(copies.values_list("tiktok_id", flat=True))
     elsewhere = (
         Story.objects.kept()
@@ -25,6 +22,13 @@ def copies_of(owner_id: int, job_ids: Sequence[UUID]) -> QuerySet[LibraryCopy]:
         .exclude(item__job_id__in=job_ids)
     )
     return copies.exclude(tiktok_id__in=set(elsewhere.values_list("tiktok_id", flat=True)))
+
+
+def _in_jobs(owner_id: int, job_ids: Sequence[UUID]) -> QuerySet[LibraryCopy]:
+    stories = Story.objects.filter(owner_id=owner_id, item__job_id__in=job_ids)
+    return LibraryCopy.objects.filter(
+        owner_id=owner_id, tiktok_id__in=stories.values("tiktok_id")
+    ).exclude(state=CopyState.REMOVING)
 
 
 def count(owner_id: int, job_ids: Sequence[UUID]) -> int:
@@ -52,8 +56,12 @@ def jobs_with_copies(owner_id: int, job_ids: Sequence[UUID]) -> frozenset[UUID]:
 def forget(owner_id: int, job_ids: Sequence[UUID]) -> None:
     """Have these jobs' files in the library removed, where they are as they were written.
 
-    To be called before the jobs are erased. What is at Immich stays there.
+    To be called in the transaction that erases them, before they go: in between, a story could be
+    taken for one that is missing in the library. What is at Immich stays there.
     """
+    # Locked first: of two jobs that are erased at once, the later one sees that it is the last.
+    locked = _in_jobs(owner_id, job_ids).order_by("pk").select_for_update(no_key=True)
+    list(locked.values_list("pk"))
     ids = list(copies_of(owner_id, job_ids).values_list("pk", flat=True))
     LibraryCopy.objects.filter(pk__in=ids).update(
         state=CopyState.REMOVING,

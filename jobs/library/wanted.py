@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -19,6 +20,8 @@ from jobs.models import (
     Artifact,
     CopyRole,
     CopyState,
+    Item,
+    Job,
     LibraryChoice,
     LibraryCopy,
     LibraryMode,
@@ -38,9 +41,11 @@ def keep_story(story: Story) -> int:
     Those that are there already, or on their way, are left alone; what was given up is tried again,
     and what was forgotten is not removed, or written once more.
     """
-    files = Artifact.objects.present().filter(story=story, role=Role.MEDIA)
-    positions = list(files.values_list("position", flat=True))
-    return _want(story.owner_id, {story.tiktok_id: (story.posted_at, positions)})
+    files = Artifact.objects.present().kept().filter(story=story, role=Role.MEDIA)
+    with transaction.atomic():
+        _lock(Item.objects.filter(pk=story.item_id).values_list("job_id", flat=True))
+        positions = list(files.values_list("position", flat=True))
+        return _want(story.owner_id, {story.tiktok_id: (story.posted_at, positions)})
 
 
 def keep_automatically(now: datetime | None = None) -> int:
@@ -69,13 +74,25 @@ def keep_automatically(now: datetime | None = None) -> int:
         .exclude(story__state__in=OPEN)
         .filter(~Exists(known))
         .order_by("expires_at")
-        .values_list("owner_id", "story__tiktok_id", "story__posted_at", "position")[:BATCH]
+        .values_list("owner_id", "story__tiktok_id", "story__posted_at", "position")
     )
-    by_owner: dict[int, dict[str, tuple[datetime, list[int]]]] = {}
-    for owner_id, tiktok_id, posted_at, position in missing:
-        stories = by_owner.setdefault(owner_id, {})
-        stories.setdefault(tiktok_id, (posted_at, []))[1].append(position)
-    return sum(_want(owner_id, stories) for owner_id, stories in by_owner.items())
+    jobs = set(missing.values_list("job_id", flat=True)[:BATCH])
+    if not jobs:  # mostly: seen without the database's one write lock
+        return 0
+    with transaction.atomic():
+        _lock(jobs)
+        by_owner: dict[int, dict[str, tuple[datetime, list[int]]]] = {}
+        for owner_id, tiktok_id, posted_at, position in missing.filter(job_id__in=jobs)[:BATCH]:
+            stories = by_owner.setdefault(owner_id, {})
+            stories.setdefault(tiktok_id, (posted_at, []))[1].append(position)
+        return sum(_want(owner_id, stories) for owner_id, stories in by_owner.items())
+
+
+def _lock(job_ids: Iterable[UUID]) -> None:
+    """Have none of these jobs be erased until the transaction ends: what is forgotten with one is
+    not wanted again."""
+    jobs = Job.objects.filter(pk__in=job_ids).order_by("pk")
+    list(jobs.select_for_update(no_key=True).values_list("pk"))
 
 
 def _media(now: datetime) -> QuerySet[Artifact]:

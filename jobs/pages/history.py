@@ -84,9 +84,8 @@ def chosen(request: HttpRequest) -> HttpResponse:
     elif jobs and "sure" not in request.POST:
         return forget_page(request, jobs, reverse("history"))
     else:
-        forget_library_copies(request, jobs)
         for job in jobs:
-            erasure.erase(job)
+            forget(request, job)
         if "quiet" in request.POST:
             return HttpResponse(status=204, content_type="text/plain")
         said = ngettext("%(n)d job forgotten.", "%(n)d jobs forgotten.", len(jobs))
@@ -119,11 +118,17 @@ def _fetch_again(request: HttpRequest, jobs: Sequence[Job]) -> None:
         messages.info(request, _("There is nothing to fetch again in these jobs."))
 
 
-def forget_library_copies(request: HttpRequest, jobs: Sequence[Job]) -> None:
-    """Have the jobs' files in the library removed, too, where the form says so. Before they are
-    erased: nobody knows whose they are afterwards."""
-    if "library" in request.POST:
-        forgetting.forget(int(request.user.pk or 0), [job.pk for job in jobs])
+def forget(request: HttpRequest, job: Job) -> None:
+    """Erase a job, with its files in the library where the form says so.
+
+    Both in one moment: what the library holds is told by the job's stories, and a job whose stories
+    are missing there may be put into it by itself.
+    """
+
+    def from_library(job_id: UUID) -> None:
+        forgetting.forget(job.owner_id, [job_id])
+
+    erasure.erase(job, beside=from_library if "library" in request.POST else None)
 
 
 def forget_page(request: HttpRequest, jobs: Sequence[Job], back: str) -> HttpResponse:

@@ -28,7 +28,7 @@ from jobs.pages.packed import packed
 from jobs.pages.responses import error_words, uncached
 from jobs.queries.job_view import Snapshot
 from jobs.queries.snapshot import load_snapshot
-from jobs.queue import actions, erasure, resubmission
+from jobs.queue import actions, resubmission
 from jobs.templatetags.words import when
 from jobs.wording import size
 from stories.errors import StoriesError
@@ -236,7 +236,6 @@ def job_forget(request: HttpRequest, job_id: UUID) -> HttpResponse:
     job = _owned_job(request, job_id)
     if request.method != "POST":
         return history.forget_page(request, [job], reverse("job", args=[job.pk]))
-    history.forget_library_copies(request, [job])
-    erasure.erase(job)
+    history.forget(request, job)
     messages.success(request, _("Forgotten."))
     return redirect("history")

@@ -10,6 +10,7 @@ file it kept in that moment is an orphan for the sweep. Log lines name ids only,
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -37,10 +38,13 @@ MARKED_ROWS: Final = 2000
 """Rows that go at one call in the background."""
 
 
-def erase(job: Job) -> None:
-    """Cancel a job, then remove its rows, files and progress; of a large one, in the background."""
+def erase(job: Job, *, beside: Callable[[UUID], object] | None = None) -> None:
+    """Cancel a job, then remove its rows, files and progress; of a large one, in the background.
+
+    beside: called with the job's id in the transaction that erases its rows, before they go.
+    """
     actions.cancel(job)
-    erase_rows_and_files(job.pk, DeletionTally())
+    erase_rows_and_files(job.pk, DeletionTally(), beside=beside)
     remembered_authors.drop_unneeded()
     capacity.invalidate()
     logger.info("erased job %s", job.pk)
@@ -83,14 +87,19 @@ def erase_all(owner_id: int) -> Belongings:
 
 
 def erase_rows_and_files(
-    job_id: UUID, tally: DeletionTally, *, among: QuerySet[Job] | None = None
+    job_id: UUID,
+    tally: DeletionTally,
+    *,
+    among: QuerySet[Job] | None = None,
+    beside: Callable[[UUID], object] | None = None,
 ) -> bool:
     """Remove a job's rows, then its files and progress; False when it is not among those any more.
 
     Of a large job the row is marked, and nobody finds it from then on; `erase_marked` removes the
     rest. among: the jobs that may be erased, looked at once more under the lock; None = any job.
+    beside: as for `erase`.
     """
-    files = _erase_rows(job_id, Job.objects.all() if among is None else among)
+    files = _erase_rows(job_id, Job.objects.all() if among is None else among, beside)
     if files is None:
         return False
     progress.erase(job_id)
@@ -98,7 +107,9 @@ def erase_rows_and_files(
     return True
 
 
-def _erase_rows(job_id: UUID, among: QuerySet[Job]) -> list[SizedFile] | None:
+def _erase_rows(
+    job_id: UUID, among: QuerySet[Job], beside: Callable[[UUID], object] | None
+) -> list[SizedFile] | None:
     """Delete a job's rows, or mark a large one; the files that are to go now, None when there is no
     such job among those.
 
@@ -109,6 +120,8 @@ def _erase_rows(job_id: UUID, among: QuerySet[Job]) -> list[SizedFile] | None:
             return None
         quotas.carry_over(job_id)
         outbox.forget([job_id.hex])
+        if beside is not None:
+            beside(job_id)
         residue.note()
         if _is_large(job_id):
             _mark(job_id)

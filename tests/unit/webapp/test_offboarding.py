@@ -15,7 +15,8 @@ from django.utils import timezone
 
 from accounts import invitations, people, tokens
 from accounts.models import ApiToken, Invitation
-from jobs.models import Artifact, Item, Job, Watch, WatchedAccount
+from jobs.library import choices, run
+from jobs.models import Artifact, Item, Job, LibraryCopy, LibraryMode, Watch, WatchedAccount
 from jobs.queue import erasure
 from jobs.queue.erasure import Belongings
 from jobs.states import ItemState
@@ -75,6 +76,31 @@ def test_the_preview_counts_what_is_theirs_and_still_there(ann: User) -> None:
     assert offboarding.deletion_preview(bob) == offboarding.DeletionPreview(
         saved=STOCK, tokens=1, invitations=0, log_entries=0
     )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_the_library_nothing_is_known_though_a_run_comes_in_between(
+    monkeypatch: pytest.MonkeyPatch, set_env: Callable[..., None], tmp_path: Path
+) -> None:
+    set_env(library_dir=tmp_path / "library", disk_min_free=0)
+    bob = make_user("bob")
+    stock(bob)
+    choices.choose(bob.pk, LibraryMode.EVERYTHING)
+    run.run()
+    before = set((tmp_path / "library").rglob("*.*"))
+    assert before
+    real = erasure.erase_all
+
+    def slow(owner_id: int) -> Belongings:
+        run.run()
+        run.run()
+        return real(owner_id)
+
+    monkeypatch.setattr(erasure, "erase_all", slow)
+    offboarding.delete_data(bob)
+    run.run()
+    assert not LibraryCopy.objects.exists()
+    assert set((tmp_path / "library").rglob("*.*")) == before
 
 
 def test_of_somebody_who_saved_nothing_there_is_nothing_to_delete(ann: User) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from django.utils import timezone
 
 from jobs.library import choices, turns, wanted
-from jobs.models import CopyRole, CopyState, LibraryCopy, LibraryMode, Role, StoryKind
+from jobs.models import CopyRole, CopyState, LibraryCopy, LibraryMode, Role, Story, StoryKind
+from jobs.queue import erasure
 from jobs.states import ItemState
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
 
@@ -119,6 +122,28 @@ def test_what_is_kept_by_itself(mode: LibraryMode, from_watch: bool, count: int)
     choices.choose(job.owner_id, mode)
     assert wanted.keep_automatically() == count
     assert wanted.keep_automatically() == 0
+
+
+@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize("by_itself", [False, True])
+def test_what_is_erased_at_this_moment_is_not_wanted(
+    monkeypatch: pytest.MonkeyPatch, by_itself: bool, large: bool
+) -> None:
+    monkeypatch.setattr(erasure, "LARGE", 0 if large else 1)
+    story = make_story(make_item(make_job(), state=ItemState.DONE))
+    make_artifact(story)
+    choices.choose(story.owner_id, LibraryMode.EVERYTHING)
+    job = story.item.job
+    story = Story.objects.get()  # as somebody read it who knows nothing of it
+    real = wanted._lock
+
+    def slow(job_ids: Iterable[UUID]) -> None:
+        erasure.erase(job)
+        real(job_ids)
+
+    monkeypatch.setattr(wanted, "_lock", slow)
+    assert (wanted.keep_automatically() if by_itself else wanted.keep_story(story)) == 0
+    assert rows() == []
 
 
 def test_a_story_that_is_still_coming_waits() -> None:

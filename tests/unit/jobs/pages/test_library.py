@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -11,7 +12,8 @@ from django.urls import reverse
 
 from jobs.files import library_folder
 from jobs.library import choices, run
-from jobs.models import CopyState, LibraryChoice, LibraryCopy, LibraryMode, Story
+from jobs.models import CopyState, Job, LibraryChoice, LibraryCopy, LibraryMode, Story
+from jobs.queue import erasure
 from tests.factories import make_user
 from tests.immich import KEY
 from tests.unit.jobs.library.test_run import files, saved
@@ -290,6 +292,46 @@ def test_forgetting_with_the_library_removes_it_there(
     run.run()
     assert files(library) == {}
     assert not LibraryCopy.objects.exists()
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_what_is_forgotten_is_not_kept_again_by_a_run_in_between(
+    library: Path, browser: Client, monkeypatch: pytest.MonkeyPatch, several: bool
+) -> None:
+    story = story_of_alice(LibraryMode.EVERYTHING)
+    jobs = [story.item.job_id]
+    if several:
+        jobs += [saved(tiktok_id=key).item.job_id for key in ("75", "76")]
+    run.run()
+    real = erasure.erase
+
+    def slow(job: Job, **facts: Any) -> None:
+        run.run()  # the clock's
+        run.run()
+        real(job, **facts)
+
+    monkeypatch.setattr(erasure, "erase", slow)
+    if several:
+        data = {"what": "forget", "sure": "1", "job": jobs, "library": "1"}
+        browser.post(reverse("history_chosen"), data)
+    else:
+        browser.post(reverse("job_forget", args=jobs), {"library": "1"})
+    run.run()
+    assert files(library) == {}
+    assert not LibraryCopy.objects.exists()
+
+
+@pytest.mark.parametrize("with_both", [False, True])
+def test_a_story_of_two_jobs_goes_with_the_last_of_them(
+    library: Path, browser: Client, with_both: bool
+) -> None:
+    jobs = [saved().item.job_id for _ in range(2)]
+    run.run()
+    chosen = jobs if with_both else jobs[:1]
+    data = {"what": "forget", "sure": "1", "job": chosen, "library": "1"}
+    browser.post(reverse("history_chosen"), data)
+    run.run()
+    assert len(files(library)) == (0 if with_both else 3)
 
 
 def test_without_anything_in_the_library_nothing_is_asked(library: Path, browser: Client) -> None:

@@ -50,6 +50,28 @@ def test_forgetting_removes_everything_at_once(
     assert not is_held(Claim(item.pk, item.attempt))
 
 
+@pytest.mark.parametrize("large", [False, True])
+def test_what_goes_beside_a_job_goes_with_its_rows_or_not_at_all(
+    monkeypatch: pytest.MonkeyPatch, large: bool
+) -> None:
+    monkeypatch.setattr(erasure, "LARGE", 0 if large else 1)
+    story = make_story()
+    seen: list[bool] = []
+
+    def beside(job_id: uuid.UUID) -> None:
+        seen.append(Story.objects.kept().filter(item__job=job_id).exists())
+        Job.objects.filter(pk=job_id).update(note="seen")
+        if len(seen) == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        erasure.erase(story.item.job, beside=beside)
+    assert Job.objects.get().note == ""
+    erasure.erase(story.item.job, beside=beside)
+    assert not Job.objects.exists()
+    assert seen == [True, True]
+
+
 def test_forgetting_goes_on_when_a_file_resists(monkeypatch: pytest.MonkeyPatch) -> None:
     artifact = make_artifact(content=b"x")
 
