@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from jobs.files import library_folder, names
 from jobs.files.library_folder import Held
 from jobs.library import layout
-from jobs.models import LibraryChoice, LibraryCopy, LibraryMode, SendState
+from jobs.models import CopyRole, LibraryChoice, LibraryCopy, LibraryMode, SendState
 from jobs.text import clean_text
 from notices.sealing import seal
 
@@ -66,23 +66,25 @@ def set_key(owner_id: int, key: str) -> None:
     if not _KEY.fullmatch(key):
         raise KeyRefused
     sealed = seal(key, immich_use(owner_id))
-    LibraryChoice.objects.update_or_create(
-        owner_id=owner_id,
-        defaults={"immich_key": sealed, "immich_error": "", "album_id": ""},
-    )
-    LibraryCopy.objects.filter(owner_id=owner_id, role="media").exclude(
-        send_state=SendState.THERE
-    ).update(send_state=SendState.WAITING, send_reason="", send_tries=0, send_not_before=None)
+    with transaction.atomic():  # the key without its files would never send those kept before
+        LibraryChoice.objects.update_or_create(
+            owner_id=owner_id,
+            defaults={"immich_key": sealed, "immich_error": "", "album_id": ""},
+        )
+        LibraryCopy.objects.filter(owner_id=owner_id, role=CopyRole.MEDIA).exclude(
+            send_state=SendState.THERE
+        ).update(send_state=SendState.WAITING, send_reason="", send_tries=0, send_not_before=None)
 
 
 def remove_key(owner_id: int) -> None:
     """Send nothing more to Immich, and forget the key. What is there stays there."""
-    LibraryChoice.objects.filter(owner_id=owner_id).update(
-        immich_key="", immich_error="", album_id=""
-    )
-    LibraryCopy.objects.filter(
-        owner_id=owner_id, send_state__in=[SendState.WAITING, SendState.FAILED]
-    ).update(send_state=SendState.NONE, send_reason="")
+    with transaction.atomic():
+        LibraryChoice.objects.filter(owner_id=owner_id).update(
+            immich_key="", immich_error="", album_id=""
+        )
+        LibraryCopy.objects.filter(
+            owner_id=owner_id, send_state__in=[SendState.WAITING, SendState.FAILED]
+        ).update(send_state=SendState.NONE, send_reason="")
 
 
 def folder_of(owner_id: int, library: Held) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db.models import QuerySet
 
 from jobs.files import library_folder
 from jobs.library import choices
@@ -93,6 +95,40 @@ def test_with_a_key_what_is_kept_already_is_sent_and_without_it_no_more() -> Non
     there.refresh_from_db()
     assert (kept.send_state, there.send_state) == (SendState.NONE, SendState.THERE)
     assert LibraryChoice.objects.get().immich_key == ""
+
+
+@pytest.mark.parametrize("change", ["set", "remove"])
+def test_a_key_is_set_and_removed_with_its_files_or_not_at_all(
+    monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    alice = make_user()
+    row = LibraryCopy.objects.create(owner=alice, tiktok_id="1", position=1, state="kept")
+    if change == "remove":
+        choices.set_key(alice.pk, "0123456789abcdef")
+    real = QuerySet.update
+
+    def update(rows: QuerySet[Any], **columns: Any) -> int:
+        if rows.model is LibraryCopy:
+            raise KeyboardInterrupt
+        return real(rows, **columns)
+
+    def act() -> None:
+        if change == "set":
+            choices.set_key(alice.pk, "0123456789abcdef")
+        else:
+            choices.remove_key(alice.pk)
+
+    def key_and_wish() -> tuple[bool, bool]:
+        row.refresh_from_db()
+        return bool(choices.choice_of(alice.pk).immich_key), row.send_state == SendState.WAITING
+
+    with monkeypatch.context() as patch:
+        patch.setattr(QuerySet, "update", update)
+        with pytest.raises(KeyboardInterrupt):
+            act()
+    assert key_and_wish() == (change == "remove", change == "remove")
+    act()
+    assert key_and_wish() == (change == "set", change == "set")
 
 
 def test_another_album_is_looked_for_anew() -> None:
