@@ -8,19 +8,30 @@ straight from a bucket we do not learn how it ends, so it collects nothing.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from typing import Any
-from uuid import UUID
+from typing import Any, Final
 
 from django.conf import settings
 from django.db import DatabaseError, transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Least
 from django.utils import timezone
 
-from jobs.models import FETCHED_ROLES, JOB_ZIP_ROLES, Artifact, Package, Role
+from jobs.models import (
+    FETCHED_ROLES,
+    JOB_ZIP_ROLES,
+    Artifact,
+    CopyRole,
+    CopyState,
+    LibraryCopy,
+    Package,
+    Role,
+)
+from jobs.states import OPEN
 
 logger = logging.getLogger(__name__)
+
+BATCH: Final = 500
+"""Files that are noted at one look at the library, at most."""
 
 
 def waits(artifact: Artifact, *, from_watch: bool) -> bool:
@@ -40,9 +51,27 @@ def note_downloaded(artifact: Artifact) -> None:
         logger.warning("a collected file is not noted: %s", type(error).__name__)
 
 
-def note_taken(artifact_ids: Sequence[UUID]) -> int:
-    """Note that the library has these files; how many were not collected before."""
-    return note_collected(Q(pk__in=artifact_ids))
+def note_kept() -> int:
+    """Note which of the files that wait the library has; how many.
+
+    By what it has, not by what was just written: so a file that was saved later is among them, and
+    whoever died right after they wrote one took nothing along. Stories that are still coming wait.
+    """
+    copies = LibraryCopy.objects.filter(
+        owner_id=OuterRef("owner_id"),
+        tiktok_id=OuterRef("story__tiktok_id"),
+        role=CopyRole.MEDIA,
+        position=OuterRef("position"),
+        state=CopyState.KEPT,
+    )
+    files = (
+        Artifact.objects.present()
+        .filter(role=Role.MEDIA, story__isnull=False, collected_at=None, job__from_watch=True)
+        .exclude(story__state__in=OPEN)
+        .filter(Exists(copies))
+    )
+    ids = list(files.order_by("expires_at").values_list("pk", flat=True)[:BATCH])
+    return note_collected(Q(pk__in=ids)) if ids else 0
 
 
 def note_collected(files: Q) -> int:

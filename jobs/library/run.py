@@ -39,6 +39,7 @@ def run() -> int:
     count = 0
     try:
         count += _write(end)
+        collection.note_kept()
         while sending.is_set() and time.monotonic() < end and sending.send_next():
             count += 1
     except ShutdownRequested:
@@ -120,27 +121,23 @@ def _keep(row: LibraryCopy, library: Held) -> None:
     if row.role == CopyRole.STORY:
         _note(row, library, copying.write_story(row, library, member))
         return
-    source = copying.source_of(row)
     facts: dict[str, object] = {"path": row.path}
     if not copying.is_kept(row):
         facts = copying.copy_media(row, library, member, turns.Pulse(row))
     has_key = LibraryChoice.objects.filter(owner_id=row.owner_id).exclude(immich_key="").exists()
     if has_key and sending.is_set():
         facts["send_state"] = SendState.WAITING
-    if _note(row, library, facts) and source is not None:
-        collection.note_taken([source.pk])
+    _note(row, library, facts)
 
 
-def _note(row: LibraryCopy, library: Held, facts: dict[str, object]) -> bool:
+def _note(row: LibraryCopy, library: Held, facts: dict[str, object]) -> None:
     """Note what was written; a file that was forgotten meanwhile, and its row with it, goes.
 
     Raises LibraryAway, and OSError, when the file is not at its place in the library now.
     """
     library.require_here(str(facts["path"]))
-    if turns.keep(row, **facts):
-        return True
-    copying.remove(LibraryCopy(**facts))
-    return False
+    if not turns.keep(row, **facts):
+        copying.remove(LibraryCopy(**facts))
 
 
 def _reason(error: OSError) -> str:

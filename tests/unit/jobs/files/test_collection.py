@@ -13,7 +13,8 @@ from django.test import RequestFactory
 from django.utils import timezone
 
 from jobs.files import collection, serving
-from jobs.models import Artifact, Job, Package, Role, Story
+from jobs.models import Artifact, CopyRole, CopyState, Job, LibraryCopy, Package, Role, Story
+from jobs.states import ItemState
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
 
 pytestmark = pytest.mark.django_db
@@ -30,6 +31,12 @@ def a_story(job: Job | None = None, media: int = 1, **facts: Any) -> Story:
     for position in range(1, media + 1):
         make_artifact(story, position=position, content=b"12345678", expires_at=until, **facts)
     return story
+
+
+def in_library(story: Story, **facts: Any) -> None:
+    """Have the library have a picture of a story."""
+    kept = {"tiktok_id": story.tiktok_id, "position": 1, "state": CopyState.KEPT}
+    LibraryCopy.objects.create(**{"owner": story.owner} | kept | facts)
 
 
 def left(artifact: Artifact) -> timedelta:
@@ -149,10 +156,47 @@ def test_a_zip_that_another_one_followed_collects_nothing() -> None:
 
 def test_the_library_collects_too() -> None:
     story, other = a_story(media=2), a_story()
-    ids = list(story.artifacts.values_list("pk", flat=True))
-    assert collection.note_taken(ids) == 2
-    assert collection.note_taken(ids) == 0
+    Story.objects.filter(pk=other.pk).update(tiktok_id="another")
+    for position in (1, 2):
+        in_library(story, position=position)
+    assert collection.note_kept() == 2
+    assert collection.note_kept() == 0
     assert not is_collected(other.artifacts.get())
+
+
+def test_what_is_saved_after_the_library_has_it_is_collected_too() -> None:
+    story = a_story()
+    in_library(story)
+    assert collection.note_kept() == 1
+    again = make_story(make_item(make_job(from_watch=True)), tiktok_id=story.tiktok_id)
+    make_artifact(again, expires_at=timezone.now() + KEPT)
+    assert collection.note_kept() == 1
+    assert is_collected(again.artifacts.get())
+
+
+@pytest.mark.parametrize("facts", [
+    {"state": CopyState.WAITING},
+    {"state": CopyState.FAILED},
+    {"state": CopyState.REMOVING},
+    {"position": 2},
+    {"role": CopyRole.STORY},
+    {"tiktok_id": "another"},
+    {"owner": "bob"},
+])  # fmt: skip
+def test_what_is_not_in_the_library_is_not_collected(facts: dict[str, Any]) -> None:
+    story = a_story()
+    if "owner" in facts:
+        facts = {"owner": make_user(facts["owner"])}
+    in_library(story, **facts)
+    assert collection.note_kept() == 0
+    assert not is_collected(story.artifacts.get())
+
+
+def test_a_story_that_is_still_coming_is_not_collected_yet() -> None:
+    story = a_story()
+    in_library(story)
+    Story.objects.update(state=ItemState.RUNNING)
+    assert collection.note_kept() == 0
 
 
 def test_collecting_never_has_a_file_kept_longer() -> None:
