@@ -27,6 +27,8 @@ from stories.structures import Story as ListedStory
 
 LISTED_FOR: Final = timedelta(hours=48)
 """Twice a story's life: nothing older is listed any more."""
+LEAST_LEFT: Final = timedelta(minutes=1)
+"""A file that has no more than this left is not counted on: the sweep may have its id already."""
 MIN_LEFT: Final = timedelta(hours=1)
 """A line whose first story leaves TikTok within this is as urgent as one that a person sent."""
 
@@ -97,7 +99,7 @@ def keep_longer(owner_id: Any, story_ids: Collection[str], now: datetime) -> Non
     """
     until = first_expires_at(now, from_watch=True)
     longest = settings.STORYKEEP.artifact_ttl_max
-    files = Artifact.objects.present(now).filter(
+    files = Artifact.objects.present(now + LEAST_LEFT).filter(
         owner_id=owner_id, story__tiktok_id__in=list(story_ids), collected_at=None
     )
     ids: dict[datetime, list[UUID]] = defaultdict(list)
@@ -109,15 +111,25 @@ def keep_longer(owner_id: Any, story_ids: Collection[str], now: datetime) -> Non
         later.update(expires_at=moment)
 
 
-def saved_already(owner_id: Any, story_ids: Sequence[str]) -> set[str]:
-    """Of TikTok's ids those of stories whose files a person has here, whole."""
-    stories = Story.objects.kept().filter(
-        owner_id=owner_id,
-        tiktok_id__in=story_ids,
-        state=ItemState.DONE,
-        artifacts__in=Artifact.objects.filter(owner_id=owner_id, removed_at=None, role=Role.MEDIA),
+def saved_already(owner_id: Any, story_ids: Sequence[str], now: datetime) -> set[str]:
+    """Of TikTok's ids those of stories whose files a person has here, whole, and long enough for
+    `keep_longer`. A file that they collected counts, though it may be gone."""
+    done = Story.objects.kept().filter(
+        owner_id=owner_id, tiktok_id__in=story_ids, state=ItemState.DONE
     )
-    return set(stories.values_list("tiktok_id", flat=True))
+    stories = dict(done.values_list("pk", "tiktok_id"))
+    media = Artifact.objects.filter(story__in=list(stories), role=Role.MEDIA)
+    kept, had, lost = set(), set(), set()
+    columns = ("story", "position", "collected_at", "expires_at", "removed_at")
+    for story, position, collected_at, expires_at, removed_at in media.values_list(*columns):
+        if removed_at is None and expires_at > now + LEAST_LEFT:
+            kept.add((story, position))
+        elif collected_at is not None:
+            had.add((story, position))
+        else:
+            lost.add((story, position))
+    short = {story for story, _position in lost - kept - had}
+    return {stories[story] for story, _position in kept if story not in short}
 
 
 def retry_listed(watch_id: UUID, story_ids: Collection[str], now: datetime) -> int:

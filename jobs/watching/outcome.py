@@ -147,11 +147,12 @@ def _note(
     seen = _still_of_use(watch.seen, look.began_at) | (set(watch.seen) & set(listed))
     seen -= again
     new = [story for story in sight.stories if story.id not in seen]
-    have = saved_already(watch.owner_id, [story.id for story in new]) if new else set()
+    now = timezone.now()
+    have = saved_already(watch.owner_id, [story.id for story in new], now) if new else set()
     if len(new) < len(sight.stories):  # seen before, and perhaps not saved since
         retry_listed(watch.pk, listed, timezone.now())
     if have:
-        keep_longer(watch.owner_id, have, timezone.now())
+        keep_longer(watch.owner_id, have, now)
     wanted = [story for story in new if story.id not in have]
     code = sight.code
     if wanted:

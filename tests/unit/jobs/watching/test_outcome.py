@@ -133,6 +133,30 @@ def test_what_is_here_already_is_not_saved_again() -> None:
     assert watch.seen == sorted([saved.id, cleaned.id, other.id])
 
 
+@pytest.mark.parametrize("left_s", [-20, 20])
+@pytest.mark.parametrize("others", [0, 1])
+def test_what_is_about_to_go_is_saved_again(left_s: int, others: int) -> None:
+    """The sweep comes soon, or has its id already. others: pictures that are here for long."""
+    watch, listed = watching(), story(1)
+    kept = make_story(make_item(make_job(watch.owner), state="done"), tiktok_id=listed.id)
+    make_artifact(kept, expires_at=timezone.now() + timedelta(seconds=left_s))
+    for _ in range(others):
+        make_artifact(kept)
+    note_list(claimed(watch), sight([listed]))
+    assert Item.objects.filter(only_ids=listed.id).count() == 1
+
+
+def test_what_its_owner_collected_is_not_saved_again_for_having_gone() -> None:
+    watch, listed = watching(), story(1)
+    kept = make_story(make_item(make_job(watch.owner), state="done"), tiktok_id=listed.id)
+    now = timezone.now()
+    make_artifact(kept, collected_at=now, removed_at=now)
+    make_artifact(kept, position=2)
+    make_artifact(kept, position=2, removed_at=now)  # saved once more since
+    note_list(claimed(watch), sight([listed]))
+    assert not Item.objects.filter(only_ids=listed.id).exists()
+
+
 def test_a_line_of_a_watch_waits_for_what_people_asked_for_until_a_story_leaves() -> None:
     note_list(claimed(watching()), sight([story(age=4 * HOUR)]))
     item = Item.objects.get()
