@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, Final
+from uuid import UUID
+
+from django.db import transaction
 
 from django.utils import timezone
 
@@ -78,27 +81,39 @@ def tell_holes(gaps: Iterable[tuple[Watch, WatchGap]]) -> int:
 
 
 def tell_ending(now: datetime) -> int:
-    """Tell of watches that end soon unless they are renewed, once each; how many messages."""
+    """Tell of watches that end soon unless they are renewed, once each; how many messages.
+
+    One that is just being looked at, renewed or deleted is left to the next minute.
+    """
     if not outbox.is_used():
         return 0
-    ending = Watch.objects.filter(renew_by__gt=now, renew_by__lte=now + RENEW_SOON)
-    return outbox.add_all(
-        [
-            _news(
-                watch,
-                Kind.WATCH_RENEW_SOON,
-                f"{watch.renew_by:%Y%m%d%H%M%S}",
-                author=watch.known_name,
-                until=watch.renew_by.isoformat(),
-            )
-            for watch in ending.exclude(state=WatchState.ENDED).select_related("account")
-        ]
-    )
+    soon = Watch.objects.filter(renew_by__gt=now, renew_by__lte=now + RENEW_SOON)
+    ending = soon.exclude(state=WatchState.ENDED)
+    if not ending.exists():  # mostly: seen without the database's one write lock
+        return 0
+    with transaction.atomic():
+        # Locked, so that whoever deletes one forgets what is told of it as well.
+        left = ending.select_for_update(of=("self",), skip_locked=True).select_related("account")
+        return outbox.add_all(
+            [
+                _news(
+                    watch,
+                    Kind.WATCH_RENEW_SOON,
+                    f"{watch.renew_by:%Y%m%d%H%M%S}",
+                    author=watch.known_name,
+                    until=watch.renew_by.isoformat(),
+                )
+                for watch in left
+            ]
+        )
 
 
-def forget(watches: Iterable[Watch]) -> None:
-    """Remove what was told, or is to be told, of watches that are deleted."""
-    outbox.forget([watch.pk.hex for watch in watches])
+def forget(watch_ids: Iterable[UUID]) -> None:
+    """Remove what was told, or is to be told, of watches that were deleted in this transaction.
+
+    After that, not before: what somebody tells of one meanwhile is there by then.
+    """
+    outbox.forget([watch_id.hex for watch_id in watch_ids])
 
 
 def _news(watch: Watch, kind: Kind, what: str, **facts: Any) -> News:

@@ -226,21 +226,20 @@ def delete(watch: Watch) -> None:
     that came of it stay."""
     with transaction.atomic():
         _lock_accounts([watch.account_id])
-        telling.forget([watch])
-        watch.delete()
+        Watch.objects.filter(pk=watch.pk).delete()
+        telling.forget([watch.pk])
     looks.drop_unwatched()
 
 
 def delete_all(owner_id: Any) -> int:
     """Delete all of a person's watches; how many there were."""
     with transaction.atomic():
-        own = Watch.objects.filter(owner_id=owner_id)
-        accounts = list(own.values_list("account_id", flat=True))
-        _lock_accounts(accounts)
+        own = dict(Watch.objects.filter(owner_id=owner_id).values_list("pk", "account_id"))
+        _lock_accounts(own.values())
+        Watch.objects.filter(owner_id=owner_id).delete()
         telling.forget(own)
-        own.delete()
     looks.drop_unwatched()
-    return len(accounts)
+    return len(own)
 
 
 def check(watch: Watch) -> None:

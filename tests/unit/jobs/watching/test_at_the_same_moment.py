@@ -7,7 +7,7 @@ that was gone.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 
 import pytest
@@ -18,6 +18,9 @@ from django.utils import timezone
 from jobs.models import Job, Watch, WatchedAccount, WatchState
 from jobs.watching import looks, watches
 from jobs.watching.outcome import note_list
+from notices import outbox
+from notices.models import Message, Preference, Webhook
+from notices.outbox import News
 from tests.factories import make_user
 from tests.unit.jobs.watching.making import account, claimed, sight, story, watching
 
@@ -106,6 +109,38 @@ def test_two_names_of_an_account_become_one_while_somebody_leaves() -> None:
         assert len(found) == len(set(found))
         active = Watch.objects.exclude(state=WatchState.ENDED)
         assert active.filter(owner__in=owners).count() <= len(owners)
+
+
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize("is_over", [False, True])
+def test_nothing_is_told_of_a_watch_that_is_deleted_meanwhile(
+    monkeypatch: pytest.MonkeyPatch, is_over: bool, whole: bool
+) -> None:
+    """That it ends soon, or has ended."""
+    now = timezone.now()
+    watch = watching(renew_by=now - HOUR if is_over else now + HOUR, next_at=now + HOUR)
+    Preference.objects.create(owner=watch.owner)
+    Webhook.objects.create(owner=watch.owner, address="sealed", secret="sealed", host="x")
+    real, begun = outbox.add_all, list[threading.Thread]()
+
+    def delete() -> None:
+        if whole:
+            watches.delete_all(watch.owner_id)
+        else:
+            watches.delete(Watch.objects.get(pk=watch.pk))
+        connections.close_all()
+
+    def slow(news: Sequence[News]) -> int:
+        begun.append(threading.Thread(target=delete))
+        begun[0].start()
+        begun[0].join(0.5)  # it has to wait for us
+        return real(news)
+
+    monkeypatch.setattr(outbox, "add_all", slow)
+    looks.tick(now)
+    begun[0].join(60)
+    assert not Watch.objects.exists()
+    assert not Message.objects.exists()
 
 
 def test_limits_hold_for_who_begin_at_once(set_env: SetEnv) -> None:
