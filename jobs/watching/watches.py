@@ -87,8 +87,7 @@ def begin(
         _lock(owner.pk)
         running = Watch.objects.exclude(state=WatchState.ENDED)
         watch = running.filter(known_as(name), owner_id=owner.pk).first()
-        if watch is not None:
-            renew(watch)
+        if watch is not None and renew(watch):
             resume(watch)
             return watch
         ended = Watch.objects.filter(known_as(name), owner_id=owner.pk).first()
@@ -157,50 +156,63 @@ def change(
     notify: bool | None = None,
 ) -> None:
     """Change what is given; that renews it. Raises BadRhythm."""
-    fields: dict[str, Any] = {}
-    if every is not None and _allowed(every).total_seconds() != watch.every_s:
-        fields["every_s"] = int(every.total_seconds())
-        if watch.state == WatchState.ACTIVE and watch.next_at is not None:
-            # Never later than it was: what is due stays due.
-            after = watch.looked_at or watch.created_at
-            name = watch.account.tiktok_id or watch.account.name
-            moment = rhythm.next_look(
-                name, every, after=after, failures=watch.failures, deadline=watch.deadline_at
-            )
-            fields["next_at"] = max(moment, timezone.now())
-    if note is not None:
-        fields["note"] = clean_text(note, NOTE_LENGTH, multiline=True)
-    if notify is not None:
-        fields["notify"] = notify
-    _write(watch, fields)
-    renew(watch)
+    if every is not None:
+        _allowed(every)
+    with transaction.atomic():
+        # Locked and read anew: a look may have moved since what the next one is counted from.
+        stored = Watch.objects.select_for_update(of=("self",)).filter(pk=watch.pk)
+        current = stored.select_related("account").first()
+        if current is None:  # deleted at this moment
+            return
+        fields: dict[str, Any] = {}
+        if every is not None and every.total_seconds() != current.every_s:
+            fields |= _in_rhythm(current, every)
+        if note is not None:
+            fields["note"] = clean_text(note, NOTE_LENGTH, multiline=True)
+        if notify is not None:
+            fields["notify"] = notify
+        _write(watch, fields)
+        renew(watch)
 
 
-def renew(watch: Watch) -> None:
-    """Have a watch go on for another `RENEWED_FOR`; one that has ended stays ended."""
-    if watch.state != WatchState.ENDED:
-        zone = times.reader_zone_name() or watch.time_zone
-        _write(watch, {"renew_by": timezone.now() + RENEWED_FOR, "time_zone": zone})
+def _in_rhythm(watch: Watch, every: timedelta) -> dict[str, Any]:
+    """The columns of a watch with another rhythm."""
+    fields: dict[str, Any] = {"every_s": int(every.total_seconds())}
+    if watch.state == WatchState.ACTIVE and watch.next_at is not None:
+        # Never later than it was: what is due stays due.
+        after = watch.looked_at or watch.created_at
+        name = watch.account.tiktok_id or watch.account.name
+        moment = rhythm.next_look(
+            name, every, after=after, failures=watch.failures, deadline=watch.deadline_at
+        )
+        fields["next_at"] = max(moment, timezone.now())
+    return fields
+
+
+def renew(watch: Watch) -> bool:
+    """Have a watch go on for another `RENEWED_FOR`; False for one that has ended, which stays
+    so."""
+    zone = times.reader_zone_name() or watch.time_zone
+    fields = {"renew_by": timezone.now() + RENEWED_FOR, "time_zone": zone}
+    return _write(watch, fields, ~Q(state=WatchState.ENDED))
 
 
 def pause(watch: Watch) -> None:
     """Have a watch rest until it is resumed. What is posted meanwhile may be missed, which is told
     as a gap then."""
-    if watch.state in {WatchState.ACTIVE, WatchState.CHECKING}:
-        _write(watch, {"state": WatchState.PAUSED, "next_at": None})
+    _write(watch, {"state": WatchState.PAUSED, "next_at": None}, Q(state__in=looks.LOOKED))
 
 
 def resume(watch: Watch) -> None:
     """Have a paused watch go on for another `RENEWED_FOR`, with a look at once, or `CHECK_EVERY`
     after the last one that somebody asked for."""
-    if watch.state == WatchState.PAUSED:
-        known = bool(watch.account.tiktok_id)
-        state = WatchState.ACTIVE if known else WatchState.CHECKING
-        now = timezone.now()
-        fields = {"state": state, "next_at": _free_at(watch, now), "renew_by": now + RENEWED_FOR}
-        if fields["next_at"] == now:
-            fields["checked_at"] = now
-        _write(watch, fields)
+    known = bool(watch.account.tiktok_id)
+    state = WatchState.ACTIVE if known else WatchState.CHECKING
+    now = timezone.now()
+    fields = {"state": state, "next_at": _free_at(watch, now), "renew_by": now + RENEWED_FOR}
+    if fields["next_at"] == now:
+        fields["checked_at"] = now
+    if _write(watch, fields, Q(state=WatchState.PAUSED)):
         _send_for_look(watch)
 
 
@@ -265,12 +277,10 @@ def check(watch: Watch) -> None:
             said=_("You can check again at %(at)s.") % {"at": time_of_day(free_at)},
             hint_said=_("Watched accounts are looked at by themselves, too."),
         )
-    if watch.state in {WatchState.ACTIVE, WatchState.CHECKING}:
-        # WHERE again: of several that ask at the same moment one is enough.
-        asked = Watch.objects.filter(pk=watch.pk, checked_at=watch.checked_at)
-        if asked.update(next_at=now, checked_at=now):
-            watch.next_at = watch.checked_at = now
-            _send_for_look(watch)
+    # Of several that ask at the same moment one is enough.
+    waits = Q(state__in=looks.LOOKED, checked_at=watch.checked_at)
+    if _write(watch, {"next_at": now, "checked_at": now}, waits):
+        _send_for_look(watch)
 
 
 def _free_at(watch: Watch, now: datetime) -> datetime:
@@ -352,12 +362,17 @@ def _lock(owner_id: Any) -> None:
     list(users.select_for_update(no_key=True).filter(pk=owner_id).values_list("pk"))
 
 
-def _write(watch: Watch, fields: dict[str, Any]) -> None:
-    """Write columns, by a statement of their own: a look may write others at this moment."""
+def _write(watch: Watch, fields: dict[str, Any], where: Q | None = None) -> bool:
+    """Write columns, by a statement of their own: a look may write others at this moment.
+
+    where: what has to be so when they are written, whatever was read before; whether it was.
+    """
+    stored = Watch.objects.filter(where or Q(), pk=watch.pk)
+    if not fields or not stored.update(**fields):
+        return False
     for name, value in fields.items():
         setattr(watch, name, value)
-    if fields:
-        Watch.objects.filter(pk=watch.pk).update(**fields)
+    return True
 
 
 def _send_for_look(watch: Watch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from django.contrib.auth.models import User
@@ -13,11 +14,11 @@ from django.utils import timezone
 from jobs.errors import QuotaExceeded, WatchingOff
 from jobs.models import Job, Watch, WatchedAccount, WatchGap, WatchingPause, WatchState
 from jobs.queue import broker, routing
-from jobs.watching import looks, watches
+from jobs.watching import looks, rhythm, watches
 from jobs.watching.watches import BadRhythm, begin
 from stories.errors import InputError
 from tests.factories import make_job, make_user
-from tests.unit.jobs.watching.making import watching
+from tests.unit.jobs.watching.making import ANNA, watching
 
 pytestmark = pytest.mark.django_db
 SetEnv = Callable[..., None]
@@ -156,6 +157,71 @@ def test_a_paused_watch_is_looked_at_when_it_goes_on(sent: list[Any]) -> None:
     assert watch.state == WatchState.ACTIVE
     assert looks.due(timezone.now()) == [watch.account_id]
     watches.resume(watch)
+
+
+@pytest.mark.parametrize("act", [
+    watches.pause, watches.resume, watches.check, watches.renew,
+    lambda row: watches.change(row, every=3 * HOUR, note="new"),
+])  # fmt: skip
+@pytest.mark.parametrize("was", [WatchState.ACTIVE, WatchState.CHECKING, WatchState.PAUSED])
+def test_one_that_ended_since_it_was_read_stays_ended(
+    sent: list[Any], act: Callable[[Watch], object], was: WatchState
+) -> None:
+    watch = watching(state=was, renew_by=timezone.now() + HOUR)
+    read = Watch.objects.select_related("account", "owner").get()
+    looks.end(watch, "private_account")
+    act(read)
+    stored = Watch.objects.get()
+    assert (stored.state, stored.next_at) == (WatchState.ENDED, None)
+    assert stored.error_code == "private_account"
+    assert stored.renew_by == watch.renew_by
+    assert sent == []
+
+
+def test_a_pause_counts_though_another_state_was_read() -> None:
+    watch = watching()
+    watches.pause(Watch.objects.get())
+    watches.resume(watch)
+    assert Watch.objects.get().state == WatchState.ACTIVE
+
+
+def test_a_change_goes_by_what_a_look_left_and_not_by_what_was_read() -> None:
+    now = timezone.now()
+    watching(looked_at=now - 11 * HOUR, next_at=now + HOUR, every_s=43200)
+    read = Watch.objects.get()
+    Watch.objects.update(looked_at=now, next_at=now + 12 * HOUR)
+    watches.change(read, every=3 * HOUR)
+    assert Watch.objects.get().next_at == rhythm.next_look(
+        ANNA.id, 3 * HOUR, after=now, failures=0, deadline=None
+    )
+
+
+def test_a_change_and_its_renewal_are_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    watch = watching(note="old")
+    with monkeypatch.context() as patch:
+        patch.setattr(watches, "renew", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            watches.change(watch, note="new")
+    stored = Watch.objects.get()
+    assert (stored.note, stored.renew_by) == ("old", watch.renew_by)
+    watches.change(stored, note="new")
+    assert Watch.objects.get().note == "new"
+    stored.delete()
+    watches.change(watch, note="newer")  # gone since it was read
+
+
+def test_one_that_ends_while_it_is_begun_again_is_begun_anew(
+    nora: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = watching(of=WatchedAccount.objects.create(name="anna"), state=WatchState.CHECKING)
+
+    def lose(_: object) -> bool:
+        looks.end(watch, "private_account")
+        return False
+
+    monkeypatch.setattr(watches, "renew", lose)
+    again = begin(nora, "anna")
+    assert (again.pk, again.state, again.error_code) == (watch.pk, WatchState.CHECKING, "")
 
 
 def test_one_that_was_paused_before_its_first_look_goes_on_with_that() -> None:
