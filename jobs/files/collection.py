@@ -88,9 +88,12 @@ def note_collected(files: Q) -> int:
     found = set(media)
     for story_id, position in found:
         files |= Q(story_id=story_id, position=position)
+    stories = {story_id for story_id, _ in found}
     with transaction.atomic():
+        # Locked, so that of two that collect a story's last pictures the later one sees it whole.
+        of_stories = waiting.filter(story_id__in=stories).order_by("pk")
+        list(of_stories.select_for_update(of=("self",), no_key=True).values_list("pk"))
         count = _update(waiting.filter(files), ended)
-        stories = {story_id for story_id, _ in found}
         left = waiting.filter(story_id__in=stories, role__in=FETCHED_ROLES)
         whole = stories - set(left.values_list("story_id", flat=True))
         return count + _update(waiting.filter(story_id__in=whole), ended)

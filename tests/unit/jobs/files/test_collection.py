@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from django.db import DatabaseError
+from django.db import DatabaseError, connections, transaction
 from django.http import HttpResponse
 from django.test import RequestFactory
 from django.utils import timezone
@@ -197,6 +198,25 @@ def test_a_story_that_is_still_coming_is_not_collected_yet() -> None:
     in_library(story)
     Story.objects.update(state=ItemState.RUNNING)
     assert collection.note_kept() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_zip_goes_with_the_last_two_pictures_that_are_collected_at_once() -> None:
+    story = a_story(media=2)
+    first, second = story.artifacts.order_by("position")
+    packed = make_artifact(story, role=Role.ZIP, expires_at=first.expires_at)
+
+    def collect_second() -> None:
+        collection.note_downloaded(second)
+        connections.close_all()
+
+    other = threading.Thread(target=collect_second)
+    with transaction.atomic():
+        collection.note_downloaded(first)
+        other.start()
+        other.join(0.5)  # it has to wait for us
+    other.join(60)
+    assert is_collected(packed)
 
 
 def test_collecting_never_has_a_file_kept_longer() -> None:
