@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+from datetime import timedelta
+from uuid import UUID
+
 import pytest
+from django.db import connections
+from django.utils import timezone
 
 from jobs.library import forgetting, wanted
-from jobs.models import CopyState, LibraryCopy
+from jobs.models import CopyState, Item, LibraryCopy
+from jobs.queue import erasure
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
 
 pytestmark = pytest.mark.django_db
@@ -23,6 +30,31 @@ def test_a_story_that_another_job_has_as_well_stays() -> None:
     assert not LibraryCopy.objects.filter(state=CopyState.REMOVING).exists()
     forgetting.forget(alice, [first, second])
     assert LibraryCopy.objects.filter(state=CopyState.REMOVING).count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_story_of_two_jobs_that_are_forgotten_at_once_goes() -> None:
+    stories = [make_story(make_item(make_job()), tiktok_id="7") for _ in range(2)]
+    make_artifact(stories[0])
+    wanted.keep_story(stories[0])
+    Item.objects.update(created_at=timezone.now() - timedelta(days=2))  # of today: one by one
+    alice = stories[0].owner_id
+    first, second = (story.item.job for story in stories)
+
+    def forget_second() -> None:
+        erasure.erase(second, beside=lambda job_id: forgetting.forget(alice, [job_id]))
+        connections.close_all()
+
+    other = threading.Thread(target=forget_second)
+
+    def forget_first(job_id: UUID) -> None:
+        forgetting.forget(alice, [job_id])
+        other.start()
+        other.join(0.5)  # it has to wait for us
+
+    erasure.erase(first, beside=forget_first)
+    other.join(60)
+    assert set(LibraryCopy.objects.values_list("state", flat=True)) == {CopyState.REMOVING}
 
 
 def test_jobs_with_something_in_the_library_are_told_from_others() -> None:
