@@ -16,7 +16,8 @@ from typing import Any, BinaryIO, Final
 
 from jobs.errors import DiskFault
 from jobs.files import disk, library_folder, store, times
-from jobs.files.library_folder import Changed, Held, NameTaken, Part
+from jobs.files.library_folder import Changed, Held
+from jobs.files.library_parts import NameTaken, Part
 from jobs.files.stores import length
 from jobs.library import layout, sidecar
 from jobs.library.sidecar import LibraryFile, LibraryStory
@@ -117,7 +118,7 @@ def copy_media(
             path = "/".join([*folders, name])
             if _is_anothers(row, path):
                 continue
-            with Part(library.folder, folders, row.pk, tidy=False) as side:
+            with Part(library.folder, folders, row.pk, alone=False) as side:
                 side.write([beside])
                 try:
                     facts = _intended(row, path, part, name, side)

@@ -6,18 +6,19 @@ from __future__ import annotations
 import errno
 import logging
 import time
+from contextlib import suppress
 from typing import Final
 
 from django.db import DatabaseError, IntegrityError
 from django.utils import timezone
 
 from jobs.errors import DiskFault
-from jobs.files import collection, library_folder
+from jobs.files import collection, library_folder, library_parts
 from jobs.files.library_folder import Held
 from jobs.files.library_mark import LibraryAway
 from jobs.library import choices, copying, forgetting, sending, turns, wanted
 from jobs.library.copying import NoName, SourceDamaged, SourceGone
-from jobs.models import CopyRole, CopyState, LibraryChoice, LibraryCopy, SendState
+from jobs.models import CopyRole, CopyState, LibraryChoice, LibraryCopy, LibraryMark, SendState
 from jobs.queue.shutdown import ShutdownRequested
 
 logger = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ def run() -> int:
     forgetting.drop_ownerless()
     wanted.keep_automatically()
     turns.note_away(library_folder.is_away())
+    _tidy()
     end = time.monotonic() + LONGEST_S
     count = 0
     try:
@@ -45,6 +47,13 @@ def run() -> int:
     except ShutdownRequested:
         logger.info("the library goes on later")
     return count
+
+
+def _tidy() -> None:
+    """Remove what workers that died left half written, also of rows that are gone."""
+    if library_parts.are_noted() and LibraryMark.objects.exists():
+        with suppress(OSError), library_folder.held() as library:
+            library_parts.tidy(library.folder, turns.in_work)
 
 
 def _write(end: float) -> int:

@@ -7,6 +7,7 @@ worker that dies nor taken twice.
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -55,6 +56,12 @@ def take(now: datetime | None = None) -> LibraryCopy | None:
             row.tries += 1
             return row
     return None
+
+
+def in_work(numbers: Collection[int], now: datetime | None = None) -> set[int]:
+    """Which of these rows somebody may be working on. numbers: their primary keys."""
+    taken = LibraryCopy.objects.filter(pk__in=numbers, not_before__gt=now or timezone.now())
+    return set(taken.values_list("pk", flat=True))
 
 
 class Pulse:

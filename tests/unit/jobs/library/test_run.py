@@ -17,7 +17,7 @@ import pytest
 from django.utils import timezone
 from PIL import Image
 
-from jobs.files import collection, library_folder, library_mark
+from jobs.files import collection, library_folder, library_mark, library_parts
 from jobs.library import choices, copying, run, turns, wanted
 from jobs.models import (
     Artifact,
@@ -412,7 +412,7 @@ def test_memory_stays_flat_for_a_large_file(library: Path) -> None:
     wanted.keep_story(story)
     largest = 0
 
-    class Watching(library_folder.Part):
+    class Watching(library_parts.Part):
         def write(
             self, chunks: Iterable[bytes], heartbeat: Callable[[], None] | None = None
         ) -> None:

@@ -1,0 +1,147 @@
+"""A worker that is killed between any two steps of a run leaves nothing that nobody repairs."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+from django.db.models import QuerySet
+
+from jobs.files import library_parts
+from jobs.library import forgetting, run, sidecar
+from jobs.library.sidecar import LibraryStory
+from jobs.models import Job, LibraryCopy, Story
+from jobs.queue import erasure
+from tests.unit.jobs.library.test_run import due_again, files, saved, states
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    # Whoever is killed closes nothing.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+STEPS = ("open", "mkdir", "link", "rename", "unlink", "rmdir", "fsync", "fchmod", "utime", "write")
+FILE_SYSTEMS = ("links", "no links", "neither links nor renameat2")
+
+
+class Killed(BaseException):
+    """The process ended here."""
+
+
+@contextmanager
+def killed_at(call: int) -> Iterator[Callable[[], bool]]:
+    """End this process before so manieth step on the disk or in the database: no later one is done.
+    Gives whether it came so far."""
+    calls = 0
+
+    def mortal(real: Callable[..., object]) -> Callable[..., object]:
+        def step(*args: object, **named: object) -> object:
+            nonlocal calls
+            calls += 1
+            if calls >= call:
+                raise Killed
+            return real(*args, **named)
+
+        return step
+
+    with pytest.MonkeyPatch.context() as patch, suppress(Killed):
+        for name in STEPS:
+            patch.setattr(os, name, mortal(getattr(os, name)))
+        patch.setattr(QuerySet, "update", mortal(QuerySet.update))
+        yield lambda: calls >= call
+
+
+@pytest.fixture(params=FILE_SYSTEMS)
+def file_system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What the file system knows."""
+
+    def no_link(*_args: object, **_options: object) -> None:
+        raise OSError(errno.EPERM, "no links")
+
+    if request.param != "links":
+        monkeypatch.setattr(os, "link", no_link)
+    if "renameat2" in request.param:
+        monkeypatch.setattr(ctypes, "CDLL", lambda *_args, **_options: object())
+    return str(request.param)
+
+
+def forget(story: Story) -> None:
+    """Forget a story with its job, as the page does."""
+    jobs = list(Job.objects.filter(owner_id=story.owner_id))
+    forgetting.forget(story.owner_id, [job.pk for job in jobs])
+    for job in jobs:
+        erasure.erase(job)
+
+
+def go_on() -> None:
+    """A worker comes once the dead one's time is over."""
+    due_again()
+    run.run()
+
+
+def left(library: Path, story: Story) -> list[str]:
+    """What lies in the library, but for files that are kept."""
+    found = set(files(library))
+    for row in LibraryCopy.objects.filter(state="kept"):
+        found -= {row.path, f"{row.path}.xmp"}
+    folders = {path.name for path in library.rglob("nora")}
+    return sorted(found | (folders if not LibraryCopy.objects.exists() else set()))
+
+
+def test_a_part_goes_though_its_story_is_forgotten(
+    library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has the picture in it, and its folder the author's name."""
+
+    def die(*_args: object, **_named: object) -> None:
+        raise Killed
+
+    story = saved()
+    with monkeypatch.context() as patch:
+        patch.setattr(sidecar, "xmp", die)
+        patch.setattr(os, "unlink", die)
+        with pytest.raises(Killed):
+            run.run()
+    assert [name for name in files(library) if name.endswith(".part")]
+    forget(story)
+    go_on()
+    run.run()
+    assert left(library, story) == []
+
+
+def test_what_a_worker_writes_now_is_left_alone(
+    library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another one begins its run meanwhile."""
+    saved()
+    real = sidecar.xmp
+
+    def run_another(story: LibraryStory) -> bytes:
+        assert library_parts.are_noted()
+        run.run()
+        return real(story)
+
+    monkeypatch.setattr(sidecar, "xmp", run_another)
+    run.run()
+    assert states() == [("kept", ""), ("kept", "")]
+    assert len(files(library)) == 3
+
+
+def test_parts_of_rows_that_are_gone_go_wherever_a_worker_was_killed(library: Path) -> None:
+    """Their members had all they saved deleted."""
+    for call in itertools.count(1):
+        saved(owner=f"member-{call}")
+        with killed_at(call) as died:
+            run.run()
+        LibraryCopy.objects.all().delete()
+        run.run()
+        assert [name for name in files(library) if name.endswith((".part", ".note"))] == []
+        if not died():
+            break
+    assert call > 40
