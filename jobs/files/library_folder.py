@@ -207,7 +207,7 @@ def remove_if_unchanged(path: str, sha256: str) -> bool:
     try:
         with held() as library, opened(library.folder, folders) as folder:
             facts = os.stat(name, dir_fd=folder, follow_symlinks=False)
-            if digest_of(folder, name, facts.st_size) != sha256:
+            if not sha256 or digest_of(folder, name, facts.st_size) != sha256:
                 raise Changed(path)
             os.unlink(name, dir_fd=folder)
     except (FileNotFoundError, NotADirectoryError):
@@ -231,6 +231,8 @@ def remove_if_empty(library: int, folders: Sequence[str]) -> None:
         try:
             with opened(library, folders[:end]) as folder:
                 os.rmdir(folders[end], dir_fd=folder)
+        except FileNotFoundError:  # the outer ones may be there
+            continue
         except OSError:  # something is in it
             return
 

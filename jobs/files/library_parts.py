@@ -99,11 +99,13 @@ def tidy(library: int, in_work: Callable[[Collection[int]], Collection[int]]) ->
 def _settle(library: int, notes: int, name: str, number: int) -> None:
     """Remove what a note tells of, then the note. Raises OSError."""
     folders = _noted_folders(notes, name)
-    with suppress(FileNotFoundError, NotADirectoryError):
-        with library_folder.opened(library, folders) as folder:
-            if _remove_parts(folder, lambda part, _facts: part == number):
-                os.fsync(folder)
-        library_folder.remove_if_empty(library, folders)
+    with (
+        suppress(FileNotFoundError, NotADirectoryError),
+        library_folder.opened(library, folders) as folder,
+    ):
+        if _remove_parts(folder, lambda part, _facts: part == number):
+            os.fsync(folder)
+    library_folder.remove_if_empty(library, folders)
     os.unlink(name, dir_fd=notes)
 
 

@@ -1,11 +1,13 @@
 """One file of the library: written with its date and its sidecar, or removed.
 
-Whoever was interrupted left nothing or a whole file; the next one finds that it is ours by its
-bytes, which are the same each time.
+Before a file gets its name its row notes name and bytes. So after an interruption the next one
+finds the whole file, and has it be the row's, or removes what there is of it before another is
+made: that may have other bytes, and another name.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import logging
 from collections.abc import Callable, Iterator
@@ -99,9 +101,13 @@ def copy_media(
 ) -> dict[str, object]:
     """Write a row's file and its sidecar; the columns that say what was written.
 
-    member: the name of the owner's folder. Raises SourceGone, SourceDamaged, NoName, DiskFault for
-    the store of saved files, and OSError for the library.
+    member: the name of the owner's folder. One that an earlier try has written is found. Raises
+    SourceGone, SourceDamaged, NoName, DiskFault for the store of saved files, and OSError for the
+    library.
     """
+    if is_there(row):
+        return _noted(row)
+    _drop(row)
     artifact = source_of(row)
     if artifact is None or artifact.story is None:
         raise SourceGone
@@ -121,69 +127,49 @@ def copy_media(
             with Part(library.folder, folders, row.pk, alone=False) as side:
                 side.write([beside])
                 try:
-                    facts = _intended(row, path, part, name, side)
+                    facts = _intended(row, path, part, name, side, artifact.sha256)
                     is_new = side.give_name(name + layout.SIDECAR, at)
                 except NameTaken:
                     continue
                 try:
-                    facts["was_there"] |= not part.give_name(name, at) and not _wrote(row, path)
+                    facts["was_there"] |= not part.give_name(name, at)
                 except NameTaken:
                     if is_new:
                         _remove(f"{path}{layout.SIDECAR}", side.written.sha256)
                     continue
-                return {
-                    **facts,
-                    "source_sha256": artifact.sha256,
-                    "posted_at": story.posted_at,
-                }
+                return {**facts, "posted_at": story.posted_at}
     raise NoName
-
-
-def is_kept(row: LibraryCopy) -> bool:
-    """Whether a row's file is as it was once kept: it was forgotten, and kept again before it went.
-
-    Raises LibraryAway, OSError.
-    """
-    if row.kept_at is None:
-        return False
-    try:
-        with library_folder.open_file(row.path) as file:
-            digest = hashlib.sha256()
-            while chunk := file.read(CHUNK_BYTES):
-                digest.update(chunk)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    return digest.hexdigest() == row.sha256
 
 
 def _is_anothers(row: LibraryCopy, path: str) -> bool:
     return LibraryCopy.objects.filter(path=path).exclude(pk=row.pk).exists()
 
 
-def _wrote(row: LibraryCopy, path: str) -> bool:
-    """Whether it was this row that was about to write a file at this path, in an earlier try."""
-    return row.path == path and not row.was_there
-
-
 def _intended(
-    row: LibraryCopy, path: str, part: Part, name: str, side: Part | None = None
+    row: LibraryCopy,
+    path: str,
+    part: Part,
+    name: str,
+    side: Part | None = None,
+    source_sha256: str = "",
 ) -> dict[str, Any]:
     """The columns of a file that is about to get its name; noted first, so that whoever finds the
     file after an interruption knows whose it is.
 
-    A file and a sidecar that are there already, and were not this row's, are not for it to remove.
-    Raises NameTaken.
+    A file and a sidecar that are there already are not for this row to remove. Raises NameTaken,
+    and SourceGone where the row is gone.
     """
-    is_mine = _wrote(row, path)
     facts: dict[str, Any] = {
         "path": path,
-        "was_there": part.is_there(name) and not is_mine,
+        "was_there": part.is_there(name),
+        "source_sha256": source_sha256,
         **asdict(part.written),
     }
     if side is not None:
-        found = side.is_there(name + layout.SIDECAR) and not is_mine
+        found = side.is_there(name + layout.SIDECAR)
         facts["sidecar_sha256"] = "" if found else side.written.sha256
-    LibraryCopy.objects.filter(pk=row.pk).update(**facts)
+    if not LibraryCopy.objects.filter(pk=row.pk).update(**facts):
+        raise SourceGone
     return facts
 
 
@@ -232,14 +218,65 @@ def _as_store_errors() -> Iterator[None]:
         raise DiskFault("the store of saved files does not answer") from error
 
 
+# --- what an earlier try left ---------------------------------------------------------------------
+
+_NOTED: Final = (
+    "path", "was_there", "size_bytes", "source_sha256", "sha256", "sha1", "sidecar_sha256",
+)  # fmt: skip
+_NOTHING: Final = {"path": "", "was_there": False, "sha256": "", "sidecar_sha256": ""}
+
+
+def is_there(row: LibraryCopy) -> bool:
+    """Whether the file a row has noted is there, as it was written: by a worker that died before it
+    could say so, or it was forgotten and is kept again before it went.
+
+    Raises LibraryAway, OSError.
+    """
+    if not row.path or not row.sha256:
+        return False
+    try:
+        with library_folder.open_file(row.path) as file:
+            digest = hashlib.sha256()
+            while chunk := file.read(CHUNK_BYTES):
+                digest.update(chunk)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return digest.hexdigest() == row.sha256
+
+
+def _noted(row: LibraryCopy) -> dict[str, object]:
+    """The columns of a file that is there."""
+    return {name: getattr(row, name) for name in _NOTED}
+
+
+def _drop(row: LibraryCopy) -> None:
+    """Remove what there is of a file a row has noted, and know nothing of it any more.
+
+    Raises LibraryAway, and OSError where somebody else works on the row since.
+    """
+    if not row.path:
+        return
+    mine = LibraryCopy.objects.filter(
+        pk=row.pk, path=row.path, sha256=row.sha256, kept_at=row.kept_at
+    )
+    if not mine.exists():
+        raise OSError(errno.ESTALE, "another worker has this row")
+    remove(row)
+    mine.update(**_NOTHING, kept_at=None)
+    row.kept_at = None
+    for name, value in _NOTHING.items():
+        setattr(row, name, value)
+
+
 # --- a story's JSON -------------------------------------------------------------------------------
 
 
 def write_story(row: LibraryCopy, library: Held, member: str) -> dict[str, object]:
     """Write a story's JSON beside its files; the columns that say what was written.
 
-    Raises SourceGone when none of its files is in the library, or nothing is known of it any more;
-    NoName; OSError.
+    One that an earlier try has written is found where it says the same, or nothing else can be
+    said. Raises SourceGone when none of its files is in the library, or nothing is known of it any
+    more; NoName; OSError.
     """
     found = (
         Story.objects.kept()
@@ -256,19 +293,25 @@ def write_story(row: LibraryCopy, library: Held, member: str) -> dict[str, objec
     ).order_by("position")
     files = [_as_file(copy) for copy in copies]
     if found is None or not files:
+        if is_there(row):
+            return _noted(row)
+        _drop(row)
         raise SourceGone
     story = story_of(found)
     at = times.file_time(story.posted_at, found.captured_at or row.created_at)
     folders = layout.folders(member, story)
     with Part(library.folder, folders, row.pk) as part:
         part.write([sidecar.story_json(story, files)])
+        if part.written.sha256 == row.sha256 and is_there(row):
+            return _noted(row)
+        _drop(row)
         for name in layout.story_names(story):
             path = "/".join([*folders, name])
             if _is_anothers(row, path):
                 continue
             try:
                 facts = _intended(row, path, part, name)
-                facts["was_there"] |= not part.give_name(name, at) and not _wrote(row, path)
+                facts["was_there"] |= not part.give_name(name, at)
             except NameTaken:
                 continue
             return {**facts, "posted_at": story.posted_at}
@@ -291,17 +334,21 @@ def _as_file(copy: LibraryCopy) -> LibraryFile:
 
 def remove(row: LibraryCopy) -> bool:
     """Delete a row's file and its sidecar where they are as they were written; False where the file
-    is not, and stays with its sidecar. A file that this row did not write stays. Raises OSError."""
+    is not, and stays. So does its sidecar then, but for one that was never said to be kept: its
+    file may be anybody's. A file that this row did not write stays. Raises OSError."""
     if not row.path or row.was_there:
         return True
+    is_ours = True
     try:
         library_folder.remove_if_unchanged(row.path, row.sha256)
     except Changed:
-        return False
+        if row.kept_at is not None:
+            return False
+        is_ours = False
     if row.sidecar_sha256:
         _remove(f"{row.path}{layout.SIDECAR}", row.sidecar_sha256)
     library_folder.remove_empty_folders(row.path)
-    return True
+    return is_ours
 
 
 def _remove(path: str, sha256: str) -> None:

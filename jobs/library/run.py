@@ -130,9 +130,7 @@ def _keep(row: LibraryCopy, library: Held) -> None:
     if row.role == CopyRole.STORY:
         _note(row, library, copying.write_story(row, library, member))
         return
-    facts: dict[str, object] = {"path": row.path}
-    if not copying.is_kept(row):
-        facts = copying.copy_media(row, library, member, turns.Pulse(row))
+    facts = copying.copy_media(row, library, member, turns.Pulse(row))
     has_key = LibraryChoice.objects.filter(owner_id=row.owner_id).exclude(immich_key="").exists()
     if has_key and sending.is_set():
         facts["send_state"] = SendState.WAITING

@@ -8,15 +8,17 @@ import itertools
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from jobs.files import library_parts
 from jobs.library import forgetting, run, sidecar
 from jobs.library.sidecar import LibraryStory
-from jobs.models import Job, LibraryCopy, Story
+from jobs.models import Artifact, Item, Job, LibraryCopy, Story
 from jobs.queue import erasure
 from tests.unit.jobs.library.test_run import due_again, files, saved, states
 
@@ -142,6 +144,57 @@ def test_parts_of_rows_that_are_gone_go_wherever_a_worker_was_killed(library: Pa
         LibraryCopy.objects.all().delete()
         run.run()
         assert [name for name in files(library) if name.endswith((".part", ".note"))] == []
+        if not died():
+            break
+    assert call > 40
+
+
+def told_otherwise(story: Story) -> None:
+    """Its author has another name since, so its sidecar and JSON have other bytes."""
+    Item.objects.filter(pk=story.item_id).update(author_nickname="Nora :)")
+
+
+def ended(_story: Story) -> None:
+    """The saved file is gone since."""
+    Artifact.objects.update(expires_at=timezone.now() - timedelta(hours=1))
+
+
+def nothing(_story: Story) -> None:
+    pass
+
+
+@pytest.mark.parametrize("change", [forget, told_otherwise, ended, nothing])
+def test_wherever_it_was_killed_what_comes_next_is_right(
+    library: Path, change: Callable[[Story], None]
+) -> None:
+    come_out_right(library, change)
+
+
+@pytest.mark.parametrize("file_system", FILE_SYSTEMS[1:2], indirect=True)
+def test_so_it_is_without_hard_links(library: Path, file_system: str) -> None:
+    come_out_right(library, told_otherwise)
+
+
+def come_out_right(library: Path, change: Callable[[Story], None]) -> None:
+    """Kill a worker before each step in turn; then let this happen, and others go on."""
+    for call in itertools.count(1):
+        story = saved(owner=f"member-{call}", tiktok_id=f"{1000 + call}")
+        with killed_at(call) as died:
+            run.run()
+        change(story)
+        go_on()
+        mine = LibraryCopy.objects.filter(owner_id=story.owner_id)
+        kept = {row.path for row in mine.filter(state="kept")}
+        beside = {f"{row.path}.xmp" for row in mine.filter(state="kept", role="media")}
+        assert set(files(library)) == kept | beside, call
+        if change in {told_otherwise, nothing}:
+            assert len(kept | beside) == 3, call
+        else:
+            assert len(kept) in {0, 2}, call
+        forget(story)
+        go_on()
+        assert files(library) == {}, call
+        assert not list(library.rglob("nora")), call
         if not died():
             break
     assert call > 40
