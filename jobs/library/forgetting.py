@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Case, F, QuerySet, Value, When
+from django.utils import timezone
 
 from jobs.files import library_folder
+from jobs.library import turns
 from jobs.models import CopyRole, CopyState, LibraryCopy, SendState, Story
 
 
@@ -63,11 +65,13 @@ def forget(owner_id: int, job_ids: Sequence[UUID]) -> None:
     locked = _in_jobs(owner_id, job_ids).order_by("pk").select_for_update(no_key=True)
     list(locked.values_list("pk"))
     ids = list(copies_of(owner_id, job_ids).values_list("pk", flat=True))
+    until = timezone.now() + turns.LEASE
     LibraryCopy.objects.filter(pk__in=ids).update(
         state=CopyState.REMOVING,
         reason="",
         tries=0,
-        not_before=None,
+        # One that is just being written stays its worker's: else it were written after it went.
+        not_before=Case(When(not_before__gt=until, then=Value(until)), default=F("not_before")),
         send_state=SendState.NONE,
     )
 

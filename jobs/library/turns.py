@@ -83,9 +83,14 @@ class Pulse:
 
 
 def put_off(row: LibraryCopy, reason: str) -> None:
-    """Have a row wait, for longer each time. reason: a key of `library_words.WORDS`."""
+    """Have a row wait, for longer each time; not one that was forgotten or wanted again meanwhile.
+
+    reason: a key of `library_words.WORDS`.
+    """
     until = timezone.now() + pause(row.tries)
-    LibraryCopy.objects.filter(pk=row.pk).update(not_before=until, reason=reason)
+    mine = LibraryCopy.objects.filter(pk=row.pk)
+    if not mine.filter(state=row.state).update(not_before=until, reason=reason):
+        mine.update(not_before=None)
 
 
 def give_back(row: LibraryCopy) -> None:

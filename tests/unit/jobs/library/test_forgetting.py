@@ -85,3 +85,24 @@ def test_dropping_rows_leaves_what_is_being_removed() -> None:
     LibraryCopy.objects.create(owner=alice, tiktok_id="8", position=1, state=CopyState.REMOVING)
     forgetting.drop_rows(alice.pk)
     assert LibraryCopy.objects.get().tiktok_id == "8"
+
+
+@pytest.mark.parametrize(("before_s", "after_s"), [(None, None), (300, 300), (3600, 600)])
+def test_who_just_writes_it_has_their_time_and_nobody_else_waits_long(
+    before_s: int | None, after_s: int | None
+) -> None:
+    story = make_story(make_item(make_job()), tiktok_id="7")
+    make_artifact(story)
+    wanted.keep_story(story)
+    now = timezone.now()
+    before, after = (
+        None if seconds is None else now + timedelta(seconds=seconds)
+        for seconds in (before_s, after_s)
+    )
+    LibraryCopy.objects.update(not_before=before)
+    forgetting.forget(story.owner_id, [story.item.job_id])
+    for found in LibraryCopy.objects.values_list("not_before", flat=True):
+        if after is None or found is None:
+            assert found == after
+        else:
+            assert abs(found - after) < timedelta(minutes=1)

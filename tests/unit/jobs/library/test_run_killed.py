@@ -8,7 +8,7 @@ import itertools
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -133,6 +133,32 @@ def test_what_a_worker_writes_now_is_left_alone(
     run.run()
     assert states() == [("kept", ""), ("kept", "")]
     assert len(files(library)) == 3
+
+
+def test_what_is_forgotten_while_it_is_written_goes_though_its_worker_is_killed(
+    library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another one comes along before the file has its name."""
+    story = saved()
+    real = library_parts.Part.give_name
+
+    def give(part: library_parts.Part, name: str, at: datetime) -> bool:
+        if name.endswith(".xmp"):
+            forget(story)
+            run.run()
+        named = real(part, name, at)
+        if name.endswith(".jpg"):
+            raise Killed
+        return named
+
+    with monkeypatch.context() as patch:
+        patch.setattr(library_parts.Part, "give_name", give)
+        with pytest.raises(Killed):
+            run.run()
+    assert len(files(library)) == 2
+    LibraryCopy.objects.update(not_before=timezone.now())  # the dead one's time is over
+    run.run()
+    assert left(library, story) == []
 
 
 def test_parts_of_rows_that_are_gone_go_wherever_a_worker_was_killed(library: Path) -> None:

@@ -67,6 +67,17 @@ def test_a_row_that_is_put_off_waits() -> None:
     assert LibraryCopy.objects.get().reason == "full"
 
 
+def test_a_row_that_was_forgotten_meanwhile_does_not_wait() -> None:
+    row()
+    taken = turns.take()
+    assert taken is not None
+    LibraryCopy.objects.update(state=CopyState.REMOVING)
+    turns.put_off(taken, "full")
+    again = turns.take()
+    assert again is not None
+    assert (again.pk, again.state, again.reason) == (taken.pk, CopyState.REMOVING, "")
+
+
 def test_what_is_to_be_removed_is_not_called_kept() -> None:
     one = row(state=CopyState.REMOVING)
     turns.keep(one, path="a/b", sha256="0" * 64)
