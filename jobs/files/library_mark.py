@@ -25,10 +25,12 @@ SENTINEL: Final = ".storykeep-library"
 """The file that marks the library as ours."""
 
 _TEXT: Final = (
-    "Storykeep keeps stories for good here. A folder without this file is taken for another one.\n"
-    "{mark}\n"
+    b"Storykeep keeps stories for good here. A folder without this file is taken for another one.\n"
 )
+_BEGUN: Final = re.compile(rb"[0-9a-f-]{0,35}")
+"""A number that was not written to its end."""
 _UUID: Final = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_PART: Final = re.compile(re.escape(SENTINEL) + r"\.[0-9a-f]{16}")
 _MOST_BYTES: Final = 4096
 _MODE: Final = 0o644
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -41,7 +43,8 @@ class LibraryAway(OSError):
 def read(folder: Path) -> UUID | str | None:
     """The number in a folder; "" for an empty mark, None for none or another text.
 
-    An empty mark says that the folder is ours, whoever put it there. Raises OSError.
+    An empty mark says that the folder is ours, whoever put it there. So does the beginning of ours.
+    Raises OSError.
     """
     try:
         with (folder / SENTINEL).open("rb") as file:
@@ -51,7 +54,9 @@ def read(folder: Path) -> UUID | str | None:
     found = _UUID.search(text)
     if found:
         return UUID(found[0].decode())
-    return None if text.strip(b"\0 \r\n") else ""  # zeros: after a power cut
+    text = text.rstrip(b"\0")  # zeros: after a power cut
+    begun = text.startswith(_TEXT) and _BEGUN.fullmatch(text.removeprefix(_TEXT))
+    return "" if begun or _TEXT.startswith(text) or not text.strip(b"\0 \r\n") else None
 
 
 def require(folder: Path, mark: UUID) -> None:
@@ -96,8 +101,7 @@ def _create(folder: Path) -> UUID | None:
     except FileExistsError:
         return None
     try:
-        os.write(file, _text(mark))
-        _finish(file)
+        _fill(file, mark)
     finally:
         os.close(file)
     for place in (folder, folder.parent):
@@ -106,26 +110,39 @@ def _create(folder: Path) -> UUID | None:
 
 
 def _write(folder: Path, mark: UUID) -> None:
-    """Replace the mark, which may be another user's."""
+    """Replace the mark, which may be another user's. Raises LibraryAway when another process, which
+    writes the same, was faster."""
+    _remove_parts(folder)
     part = folder / f"{SENTINEL}.{secrets.token_bytes(8).hex()}"
     try:
         file = os.open(part, _NEW, _MODE)
         try:
-            os.write(file, _text(mark))
-            _finish(file)
+            _fill(file, mark)
         finally:
             os.close(file)
         part.replace(folder / SENTINEL)
+    except FileNotFoundError:
+        if read(folder) != mark:
+            raise LibraryAway(errno.EAGAIN, "the library is not marked yet") from None
     finally:
         part.unlink(missing_ok=True)
     _sync(folder)
 
 
-def _text(mark: UUID) -> bytes:
-    return _TEXT.format(mark=mark).encode()
+def _remove_parts(folder: Path) -> None:
+    """Remove marks that were not written to their end: whoever was killed left them."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if _PART.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+                with suppress(OSError):
+                    Path(entry.path).unlink()
 
 
-def _finish(file: int) -> None:
+def _fill(file: int, mark: UUID) -> None:
+    """Write a mark, and have it be on the disk. A disk that fills up may take a part of it."""
+    text = _TEXT + f"{mark}\n".encode()
+    while text:
+        text = text[os.write(file, text) :]
     with suppress(OSError):  # some shares keep no modes
         os.fchmod(file, _MODE)
     os.fsync(file)

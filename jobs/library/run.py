@@ -71,12 +71,20 @@ def _write(end: float) -> int:
                 _work_on(row, library)
         except OSError as error:  # of `_work_on` LibraryAway alone
             turns.give_back(row)
-            turns.note_away(True)
-            if turns.all_wait("away"):  # said once, not every few seconds
-                logger.warning("the library is away: is its disk mounted? %s", error.strerror)
+            _all_wait(error)
             break
         count += 1
     return count
+
+
+def _all_wait(error: OSError) -> None:
+    """Note that nothing can be written, and why: a full disk takes no mark, either."""
+    reason = "away" if isinstance(error, LibraryAway) else _reason(error)
+    is_away = reason not in {"full", "readonly"}
+    turns.note_away(is_away)
+    if turns.all_wait("away" if is_away else reason):  # said once, not every few seconds
+        told = "is away: is its disk mounted?" if is_away else "takes no mark:"
+        logger.warning("the library %s %s", told, error.strerror)
 
 
 def _work_on(row: LibraryCopy, library: Held) -> None:

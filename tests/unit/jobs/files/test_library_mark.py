@@ -68,7 +68,18 @@ def test_a_new_database_goes_on_with_a_marked_library(library: Path) -> None:
     assert LibraryMark.objects.get().mark == mark
 
 
-@pytest.mark.parametrize("mark", [b"", b"\n", b"\0" * 40], ids=["empty", "a line", "zeros"])
+BEGUN = {
+    "empty": b"",
+    "a line": b"\n",
+    "zeros": b"\0" * 40,
+    "its first words": b"Storykeep keeps",
+    "words and zeros": b"Storykeep keeps\0\0\0",
+    "all words": library_mark._TEXT,
+    "half a number": library_mark._TEXT + b"01234567-89ab-",
+}
+
+
+@pytest.mark.parametrize("mark", BEGUN.values(), ids=BEGUN.keys())
 def test_an_empty_mark_is_taken_by_a_new_database(library: Path, mark: bytes) -> None:
     library.mkdir()
     (library / SENTINEL).write_bytes(mark)
@@ -76,12 +87,13 @@ def test_an_empty_mark_is_taken_by_a_new_database(library: Path, mark: bytes) ->
     assert str(LibraryMark.objects.get().mark) in (library / SENTINEL).read_text()
 
 
-def test_a_mark_with_another_text_is_left_alone(library: Path) -> None:
+@pytest.mark.parametrize("text", [b"mine\n", b"Storykeep, mine\n", library_mark._TEXT + b"mine\n"])
+def test_a_mark_with_another_text_is_left_alone(library: Path, text: bytes) -> None:
     library.mkdir()
-    (library / SENTINEL).write_text("mine\n")
+    (library / SENTINEL).write_bytes(text)
     with pytest.raises(LibraryAway, match="another text"):
         library_folder.root()
-    assert (library / SENTINEL).read_text() == "mine\n"
+    assert (library / SENTINEL).read_bytes() == text
     assert not LibraryMark.objects.exists()
 
 
@@ -140,6 +152,57 @@ def test_wherever_marking_is_cut_short_the_next_one_goes_on(
             mine.require_here()
         assert str(LibraryMark.objects.get().mark) in (library / SENTINEL).read_text()
     assert call > 1, "the step is one of marking"
+
+
+@pytest.mark.parametrize("empty", [False, True], ids=["new", "empty mark"])
+def test_a_disk_that_takes_a_little_at_a_time_has_the_whole_mark(
+    library: Path, monkeypatch: pytest.MonkeyPatch, empty: bool
+) -> None:
+    library.mkdir()
+    if empty:
+        (library / SENTINEL).touch()
+    real = os.write
+    monkeypatch.setattr(os, "write", lambda file, data: real(file, data[:60]))
+    library_folder.root()
+    assert (library / SENTINEL).read_text().endswith(f"\n{LibraryMark.objects.get().mark}\n")
+
+
+def test_a_mark_that_was_not_written_to_its_end_goes_with_the_next_one(
+    library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library.mkdir()
+    (library / SENTINEL).touch()
+    foreign = library / f"{SENTINEL}.{'0' * 16}.txt"
+    foreign.write_bytes(b"mine")
+
+    def die(*_args: object, **_named: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch, suppress(Killed):
+        patch.setattr(Path, "replace", die)
+        patch.setattr(Path, "unlink", die)
+        library_folder.root()
+    assert len(list(library.iterdir())) == 3
+    library_folder.root()
+    assert {path.name for path in library.iterdir()} == {SENTINEL, foreign.name}
+
+
+def test_of_two_that_fill_an_empty_mark_at_once_both_succeed(
+    library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one takes what this one writes for a dead one's, and was faster."""
+    library.mkdir()
+    (library / SENTINEL).touch()
+    real = Path.replace
+
+    def replace(path: Path, target: Path) -> Path:
+        monkeypatch.setattr(Path, "replace", real)
+        library_folder.root()
+        return real(path, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    library_folder.root()
+    assert library_mark.read(library) == LibraryMark.objects.get().mark
 
 
 @pytest.mark.parametrize("written", [False, True], ids=["before its number", "after its number"])

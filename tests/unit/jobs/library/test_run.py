@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
@@ -290,6 +291,25 @@ def test_a_folder_that_may_not_be_written_is_waited_for(
         patch.setattr(os, "mkdir", refuse)
         run.run()
     assert states()[0] == ("waiting", "readonly")
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [(errno.ENOSPC, "full"), (errno.EROFS, "readonly"), (errno.EIO, "away")],
+)
+def test_why_a_library_takes_no_mark_is_told(
+    library: Path, monkeypatch: pytest.MonkeyPatch, code: int, reason: str
+) -> None:
+    def fail(*_args: object) -> int:
+        raise OSError(code, os.strerror(code))
+
+    saved()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", fail)
+        run.run()
+    assert states() == [("waiting", reason), ("waiting", reason)]
+    run.run()
+    assert states() == [("kept", ""), ("kept", "")]
 
 
 def test_a_file_in_the_way_of_a_folder_is_told(library: Path) -> None:
