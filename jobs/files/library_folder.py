@@ -34,6 +34,8 @@ FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _MADE_MODE: Final = 0o755
 """Of a library's folder that is made here; one that is there keeps its own."""
+_FRESH_MODE: Final = 0o1700
+"""Of a folder that is being made: nobody makes any like this, so it is told from theirs."""
 _FOLDER_BITS: Final = 0o2777
 
 
@@ -89,13 +91,25 @@ def root() -> Path:
         raise LibraryAway(errno.ENOENT, "there is no library")
     known = LibraryMark.objects.values_list("mark", flat=True).first()
     if known is None:
-        if not folder.is_dir():
-            folder.mkdir(parents=True, exist_ok=True)
-            folder.chmod(_MADE_MODE)
+        _make(folder)
         library_mark.adopt(folder)
     else:
         library_mark.require(folder, known)
     return folder
+
+
+def _make(folder: Path) -> None:
+    """Make the library's folder; also one that a worker who died had not opened to others yet."""
+    made = not folder.is_dir()
+    if made:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(_FRESH_MODE, exist_ok=True)
+    at = os.open(folder, FOLDER & ~os.O_NOFOLLOW)
+    try:
+        if made or _is_fresh(at):
+            os.fchmod(at, _MADE_MODE)
+    finally:
+        os.close(at)
 
 
 @contextmanager
@@ -148,11 +162,11 @@ def opened(library: int, parts: Sequence[str], *, make: bool = False) -> Iterato
             made = False
             if make:
                 with suppress(FileExistsError):
-                    os.mkdir(part, 0o700, dir_fd=at)
+                    os.mkdir(part, _FRESH_MODE, dir_fd=at)
                     os.fsync(at)
                     made = True
             inner = os.open(part, FOLDER, dir_fd=at)
-            if made:
+            if made or (make and _is_fresh(inner)):
                 with suppress(OSError):  # some shares keep no modes
                     os.fchmod(inner, mode)
             os.close(at)
@@ -160,6 +174,12 @@ def opened(library: int, parts: Sequence[str], *, make: bool = False) -> Iterato
         yield at
     finally:
         os.close(at)
+
+
+def _is_fresh(folder: int) -> bool:
+    """Whether a folder was just made, by a worker who may have died before it had its mode."""
+    mode = stat.S_IMODE(os.fstat(folder).st_mode) & ~stat.S_ISGID
+    return mode == _FRESH_MODE and not os.listdir(folder)
 
 
 def split(path: str) -> tuple[list[str], str]:

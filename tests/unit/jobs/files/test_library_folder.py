@@ -75,6 +75,33 @@ def test_a_library_that_is_made_can_be_read_by_others(library: Path) -> None:
     assert (library / ".storykeep-library").stat().st_mode & 0o777 == 0o644
 
 
+@pytest.mark.parametrize("step", ["fchmod", "open"])
+def test_a_library_whose_maker_was_killed_can_be_read_by_others(
+    library: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    def die(*_args: object, **_named: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, step, die)
+        with pytest.raises(KeyboardInterrupt):
+            library_folder.root()
+    library_folder.root()
+    assert library.stat().st_mode & 0o7777 == 0o755
+
+
+@pytest.mark.parametrize("mode", [0o700, 0o750, 0o2750, 0o1777])
+def test_an_empty_folder_of_somebody_elses_keeps_its_mode(library: Path, mode: int) -> None:
+    library.mkdir()
+    (library / "alice").mkdir()
+    for folder in (library / "alice", library):
+        folder.chmod(mode)
+    library_folder.root()
+    put(library, "a.jpg", b"the first")
+    assert library.stat().st_mode & 0o7777 == mode
+    assert (library / "alice").stat().st_mode & 0o7777 == mode
+
+
 def test_a_disk_that_is_nearly_full_takes_nothing(
     library: Path, set_env: Callable[..., None]
 ) -> None:

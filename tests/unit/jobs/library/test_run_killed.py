@@ -175,6 +175,12 @@ def test_parts_of_rows_that_are_gone_go_wherever_a_worker_was_killed(library: Pa
     assert call > 40
 
 
+def modes(library: Path, member: str) -> list[int]:
+    """Of a member's folders that have something in them."""
+    found = [library / member, *(library / member).rglob("*")]
+    return [path.stat().st_mode & 0o7777 for path in found if path.is_dir() and any(path.iterdir())]
+
+
 def told_otherwise(story: Story) -> None:
     """Its author has another name since, so its sidecar and JSON have other bytes."""
     Item.objects.filter(pk=story.item_id).update(author_nickname="Nora :)")
@@ -203,6 +209,8 @@ def test_so_it_is_without_hard_links(library: Path, file_system: str) -> None:
 
 def come_out_right(library: Path, change: Callable[[Story], None]) -> None:
     """Kill a worker before each step in turn; then let this happen, and others go on."""
+    library.mkdir()
+    library.chmod(0o755)
     for call in itertools.count(1):
         story = saved(owner=f"member-{call}", tiktok_id=f"{1000 + call}")
         with killed_at(call) as died:
@@ -213,6 +221,7 @@ def come_out_right(library: Path, change: Callable[[Story], None]) -> None:
         kept = {row.path for row in mine.filter(state="kept")}
         beside = {f"{row.path}.xmp" for row in mine.filter(state="kept", role="media")}
         assert set(files(library)) == kept | beside, call
+        assert all(mode == 0o755 for mode in modes(library, f"member-{call}")), call
         if change in {told_otherwise, nothing}:
             assert len(kept | beside) == 3, call
         else:
