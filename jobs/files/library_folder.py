@@ -221,15 +221,20 @@ def open_file(path: str) -> BinaryIO:
 def remove_if_unchanged(path: str, sha256: str) -> bool:
     """Delete a file that has the bytes it was written with; False when it is not there any more.
 
-    Raises Changed, LibraryAway, OSError.
+    Either outlives a power cut. Raises Changed, LibraryAway, OSError.
     """
     folders, name = split(path)
     try:
         with held() as library, opened(library.folder, folders) as folder:
-            facts = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            try:
+                facts = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            except FileNotFoundError:  # removed by who died before the next step
+                os.fsync(folder)
+                return False
             if not sha256 or digest_of(folder, name, facts.st_size) != sha256:
                 raise Changed(path)
             os.unlink(name, dir_fd=folder)
+            os.fsync(folder)
     except (FileNotFoundError, NotADirectoryError):
         return False
     return True

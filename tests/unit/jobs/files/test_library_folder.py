@@ -82,11 +82,15 @@ def test_a_library_whose_maker_was_killed_can_be_read_by_others(
     def die(*_args: object, **_named: object) -> None:
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch:
-        patch.setattr(os, step, die)
-        with pytest.raises(KeyboardInterrupt):
-            library_folder.root()
-    library_folder.root()
+    before = os.umask(0o077)
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, step, die)
+            with pytest.raises(KeyboardInterrupt):
+                library_folder.root()
+        library_folder.root()
+    finally:
+        os.umask(before)
     assert library.stat().st_mode & 0o7777 == 0o755
 
 

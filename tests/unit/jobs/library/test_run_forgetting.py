@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db.models import QuerySet
 
 from jobs.library import copying, run, turns, wanted
 from jobs.models import CopyRole, CopyState, LibraryChoice, LibraryCopy
@@ -212,3 +214,52 @@ def test_what_an_interrupted_try_wrote_is_removed(
     LibraryCopy.objects.update(not_before=None)
     forget()
     assert files(library) == {}
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_a_file_is_gone_from_the_disk_before_its_row_is(
+    library: Path, monkeypatch: pytest.MonkeyPatch, is_killed: bool
+) -> None:
+    """After a power cut it would be back, and nobody would know of it. is_killed: right after the
+    file went, so the next run finds none."""
+    saved()
+    run.run()
+    folder = (library / "alice/nora/2026").stat().st_ino
+    unsynced: set[int] = set()
+    real_unlink, real_sync, real_delete = os.unlink, os.fsync, QuerySet.delete
+    removals = 0
+
+    def unlink(name: str, *, dir_fd: int | None = None) -> None:
+        nonlocal removals
+        real_unlink(name, dir_fd=dir_fd)
+        if dir_fd is not None and os.fstat(dir_fd).st_ino == folder:
+            unsynced.add(folder)
+            removals += 1
+            if is_killed and removals == 1:
+                raise KeyboardInterrupt
+
+    def sync(file: int) -> None:
+        real_sync(file)
+        unsynced.discard(os.fstat(file).st_ino)
+
+    def delete(rows: QuerySet[LibraryCopy]) -> tuple[int, dict[str, int]]:
+        if rows.model is LibraryCopy and removals and rows.exists():
+            assert not unsynced
+        return real_delete(rows)
+
+    monkeypatch.setattr(os, "unlink", unlink)
+    monkeypatch.setattr(os, "fsync", sync)
+    monkeypatch.setattr(QuerySet, "delete", delete)
+    if is_killed:
+        with pytest.raises(KeyboardInterrupt):
+            forget()
+        real_delete(LibraryCopy.objects.filter(role=CopyRole.STORY))
+        real_unlink(library / f"alice/nora/2026/{STEM}_74_01.jpg.xmp")
+        real_unlink(library / f"alice/nora/2026/{STEM}_74.story.json")
+        due_again()
+        run.run()
+    else:
+        forget()
+    assert removals
+    assert not unsynced
+    assert not LibraryCopy.objects.exists()
