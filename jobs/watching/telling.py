@@ -12,7 +12,6 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db import transaction
-
 from django.utils import timezone
 
 from jobs.models import Watch, WatchGap, WatchState
