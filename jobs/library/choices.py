@@ -14,7 +14,7 @@ from jobs.files.library_folder import Held
 from jobs.library import layout
 from jobs.models import CopyRole, LibraryChoice, LibraryCopy, LibraryMode, SendState
 from jobs.text import clean_text
-from notices.sealing import seal
+from notices.sealing import Unreadable, seal, unseal
 
 ALBUM_LENGTH: Final = 100
 KEY_LENGTH: Final = 200
@@ -60,20 +60,34 @@ def set_album(owner_id: int, album: str) -> None:
 def set_key(owner_id: int, key: str) -> None:
     """Send a member's library to Immich with this key, what is kept already as well.
 
-    Raises KeyRefused.
+    With another key than before it may be another server or somebody else there: what was sent with
+    the old one is sent, too. Raises KeyRefused.
     """
     key = key.strip()
     if not _KEY.fullmatch(key):
         raise KeyRefused
     sealed = seal(key, immich_use(owner_id))
     with transaction.atomic():  # the key without its files would never send those kept before
+        is_known = _opens_to(key, owner_id)
         LibraryChoice.objects.update_or_create(
             owner_id=owner_id,
             defaults={"immich_key": sealed, "immich_error": "", "album_id": ""},
         )
-        LibraryCopy.objects.filter(owner_id=owner_id, role=CopyRole.MEDIA).exclude(
-            send_state=SendState.THERE
-        ).update(send_state=SendState.WAITING, send_reason="", send_tries=0, send_not_before=None)
+        rows = LibraryCopy.objects.filter(owner_id=owner_id, role=CopyRole.MEDIA)
+        anew: dict[str, object] = {} if is_known else {"asset_id": ""}
+        if is_known:
+            rows = rows.exclude(send_state=SendState.THERE)
+        rows.update(
+            **anew, send_state=SendState.WAITING, send_reason="", send_tries=0, send_not_before=None
+        )
+
+
+def _opens_to(key: str, owner_id: int) -> bool:
+    """Whether this is the key that is stored for a member."""
+    try:
+        return unseal(choice_of(owner_id).immich_key, immich_use(owner_id)) == key
+    except Unreadable:
+        return False
 
 
 def remove_key(owner_id: int) -> None:

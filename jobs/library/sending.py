@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import DatabaseError, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
@@ -69,49 +69,68 @@ def send_next(now: datetime | None = None) -> bool:
     row = _take(now)
     if row is None:
         return False
-    choice = LibraryChoice.objects.get(owner_id=row.owner_id)
-    mine = LibraryCopy.objects.filter(pk=row.pk)
+    choice = LibraryChoice.objects.filter(owner_id=row.owner_id).first()
+    if choice is None or not choice.immich_key:  # removed this moment
+        return True
     try:
         key = unseal(choice.immich_key, choices.immich_use(choice.owner_id))
         with immich.connected(key, turns.Pulse(row, "send_not_before")) as server:
             _send(row, choice, server)
     except ShutdownRequested:
-        mine.update(send_not_before=None)
+        _note(row, choice, send_not_before=None)
         raise
     except (KeyNotTaken, Unreadable) as error:
         code = error.code if isinstance(error, KeyNotTaken) else "key_unreadable"
         _pause_owner(choice, code, now)
     except Unreachable as error:
         logger.warning("Immich does not answer: %s", error)
-        mine.update(send_reason=error.code, send_not_before=now + turns.pause(row.send_tries))
+        _wait(row, choice, error.code, now)
         return False
     except (NotTaken, FileNotFoundError) as error:
         reason = error.code if isinstance(error, NotTaken) else "changed"
         logger.info("Immich does not take library file %s: %s", row.pk, error)
-        mine.update(send_state=SendState.FAILED, send_reason=reason, send_not_before=None)
+        _give_up(row, choice, reason)
     except ImmichError as error:
         logger.warning("Immich answered what is not understood: %s", error)
-        _put_off(row, error.code, now)
+        _put_off(row, choice, error.code, now)
     except DatabaseError:
         raise
     except OSError as error:
         logger.warning("library file %s cannot be read: %s", row.pk, error.strerror)
-        mine.update(send_reason="away", send_not_before=now + turns.pause(row.send_tries))
+        _wait(row, choice, "away", now)
         return False
     except Exception:
         logger.exception("library file %s was not sent", row.pk)
-        _put_off(row, "internal", now)
+        _put_off(row, choice, "internal", now)
     return True
 
 
-def _put_off(row: LibraryCopy, reason: str, now: datetime) -> None:
-    """Have a row wait, or give it up after MOST_TRIES. reason: a key of `library_words.WORDS`."""
-    final = row.send_tries >= MOST_TRIES
-    LibraryCopy.objects.filter(pk=row.pk).update(
-        send_state=SendState.FAILED if final else SendState.WAITING,
-        send_reason=reason,
-        send_not_before=now + turns.pause(row.send_tries),
-    )
+def _note(row: LibraryCopy, choice: LibraryChoice, **facts: object) -> None:
+    """Note how far a row has come, unless its owner's key is another one since: then it is sent
+    anew, or not at all."""
+    with transaction.atomic():
+        same = LibraryChoice.objects.filter(pk=choice.pk, immich_key=choice.immich_key)
+        if same.select_for_update().exists():
+            LibraryCopy.objects.filter(pk=row.pk).update(**facts)
+
+
+def _wait(row: LibraryCopy, choice: LibraryChoice, reason: str, now: datetime) -> None:
+    """Have a row wait, for longer each time. reason: a key of `library_words.WORDS`."""
+    until = now + turns.pause(row.send_tries)
+    _note(row, choice, send_reason=reason, send_not_before=until)
+
+
+def _give_up(row: LibraryCopy, choice: LibraryChoice, reason: str) -> None:
+    """Write a row off. reason: as of _wait."""
+    _note(row, choice, send_state=SendState.FAILED, send_reason=reason, send_not_before=None)
+
+
+def _put_off(row: LibraryCopy, choice: LibraryChoice, reason: str, now: datetime) -> None:
+    """Have a row wait, or give it up after MOST_TRIES. reason: as of _wait."""
+    if row.send_tries >= MOST_TRIES:
+        _give_up(row, choice, reason)
+    else:
+        _wait(row, choice, reason, now)
 
 
 def _take(now: datetime) -> LibraryCopy | None:
@@ -127,28 +146,37 @@ def _take(now: datetime) -> LibraryCopy | None:
 
 def _pause_owner(choice: LibraryChoice, code: str, now: datetime) -> None:
     logger.warning("Immich does not take the key of user %s: %s", choice.owner_id, code)
-    LibraryChoice.objects.filter(pk=choice.pk).update(immich_error=code)
-    LibraryCopy.objects.filter(owner_id=choice.owner_id, send_state=SendState.WAITING).update(
-        send_not_before=now + OWNER_PAUSE
-    )
+    with transaction.atomic():
+        if _tell(choice, code):
+            LibraryCopy.objects.filter(
+                owner_id=choice.owner_id, send_state=SendState.WAITING
+            ).update(send_not_before=now + OWNER_PAUSE)
+
+
+def _tell(choice: LibraryChoice, code: str) -> bool:
+    """Have the Library page say what Immich said to a member's key, "" for nothing; False, and
+    nothing, when they have another one since."""
+    same = LibraryChoice.objects.filter(pk=choice.pk, immich_key=choice.immich_key)
+    return bool(same.update(immich_error=code))
 
 
 def _send(row: LibraryCopy, choice: LibraryChoice, server: Immich) -> None:
     """Send a file unless it is there, then put it into the album, each noted as it is done."""
+    # As it is with the key that is used: with another one, what the row had is nothing.
     mine = LibraryCopy.objects.filter(pk=row.pk)
-    asset_id = row.asset_id
+    asset_id = mine.values_list("asset_id", flat=True).first()
     if not asset_id:
         asset_id = _upload(row, server)
-        mine.update(asset_id=asset_id)
+        _note(row, choice, asset_id=asset_id)
     trouble = ""
     if choice.album:
         try:
             _into_album(choice, asset_id, server)
         except KeyNotTaken:  # for albums alone: the file is there
             trouble = "album_refused"
-    mine.update(send_state=SendState.THERE, send_reason="", send_not_before=None)
+    _note(row, choice, send_state=SendState.THERE, send_reason="", send_not_before=None)
     if choice.immich_error != trouble:
-        LibraryChoice.objects.filter(pk=choice.pk).update(immich_error=trouble)
+        _tell(choice, trouble)
 
 
 def _upload(row: LibraryCopy, server: Immich) -> str:
@@ -185,5 +213,7 @@ def _into_album(choice: LibraryChoice, asset_id: str, server: Immich) -> None:
         else:
             return
     choice.album_id = server.album(choice.album)
-    LibraryChoice.objects.filter(pk=choice.pk, album=choice.album).update(album_id=choice.album_id)
+    LibraryChoice.objects.filter(
+        pk=choice.pk, album=choice.album, immich_key=choice.immich_key
+    ).update(album_id=choice.album_id)
     server.add_to_album(choice.album_id, asset_id)

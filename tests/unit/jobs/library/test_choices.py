@@ -83,10 +83,11 @@ def test_what_is_no_key_is_refused(key: str) -> None:
 def test_with_a_key_what_is_kept_already_is_sent_and_without_it_no_more() -> None:
     alice = make_user()
     kept = LibraryCopy.objects.create(owner=alice, tiktok_id="1", position=1, state="kept")
+    choices.set_key(alice.pk, "0123456789abcdef")
     there = LibraryCopy.objects.create(
         owner=alice, tiktok_id="1", position=2, state="kept", send_state=SendState.THERE
     )
-    choices.set_key(alice.pk, "0123456789abcdef")
+    choices.set_key(alice.pk, " 0123456789abcdef")
     kept.refresh_from_db()
     there.refresh_from_db()
     assert (kept.send_state, there.send_state) == (SendState.WAITING, SendState.THERE)
@@ -129,6 +130,22 @@ def test_a_key_is_set_and_removed_with_its_files_or_not_at_all(
     assert key_and_wish() == (change == "remove", change == "remove")
     act()
     assert key_and_wish() == (change == "set", change == "set")
+
+
+@pytest.mark.parametrize("old", ["another-key-0123", "unreadable", ""])
+def test_with_another_key_what_is_at_immich_is_sent_as_well(old: str) -> None:
+    alice = make_user()
+    if old:
+        choices.set_key(alice.pk, old)
+    if old == "unreadable":
+        LibraryChoice.objects.update(immich_key="1.AAAA")
+    for state in SendState:
+        LibraryCopy.objects.create(
+            owner=alice, tiktok_id=state, position=1, send_state=state, asset_id="1", send_tries=5
+        )
+    choices.set_key(alice.pk, "0123456789abcdef")
+    rows = LibraryCopy.objects.values_list("send_state", "asset_id", "send_tries")
+    assert set(rows) == {(SendState.WAITING, "", 0)}
 
 
 def test_another_album_is_looked_for_anew() -> None:

@@ -6,7 +6,9 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -212,6 +214,90 @@ def test_the_key_is_in_no_log(server: Immich, caplog: pytest.LogCaptureFixture) 
     kept(server)
     again()
     assert KEY not in caplog.text
+
+
+OTHER_KEY = "a-key-of-alice-at-another-server"
+
+
+def test_with_another_key_all_of_it_is_sent_anew_to_whichever_server(
+    server: Immich, set_env: Callable[..., None]
+) -> None:
+    row = kept(server, album="Stories")
+    kept(server, album="Stories", tiktok_id="75", content=b"\xff\xd8\xff\xd9" * 50)
+    LibraryCopy.objects.filter(pk=row.pk).update(send_state=SendState.FAILED)
+    with immich.serving() as other:
+        other.keys = {OTHER_KEY}
+        set_env(immich_url=other.url)
+        choices.set_key(row.owner_id or 0, OTHER_KEY)
+        again()
+        assert len(other.assets) == 2
+        rows = LibraryCopy.objects.filter(role=CopyRole.MEDIA)
+        assert set(rows.values_list("asset_id", flat=True)) == set(other.assets)
+        assert {row.send_state for row in rows} == {SendState.THERE}
+        assert [set(album["assets"]) for album in other.albums.values()] == [set(other.assets)]
+
+
+def test_a_key_that_was_removed_and_pasted_again_sends_all_of_it_again(server: Immich) -> None:
+    row = kept(server)
+    choices.remove_key(row.owner_id or 0)
+    server.assets.clear()
+    choices.set_key(row.owner_id or 0, KEY)
+    assert again().asset_id in server.assets
+
+
+def test_the_same_key_once_more_sends_nothing_that_is_there(server: Immich) -> None:
+    row = kept(server)
+    choices.set_key(row.owner_id or 0, KEY)
+    assert again().send_state == SendState.THERE
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("late", [True, False], ids=["while it is sent", "just before"])
+def test_a_key_that_comes_meanwhile_is_not_taken_for_the_one_that_was_used(
+    server: Immich, monkeypatch: pytest.MonkeyPatch, late: bool
+) -> None:
+    row = kept(server)
+    LibraryCopy.objects.filter(pk=row.pk).update(send_state=SendState.WAITING)
+    where = "_into_album" if late else "_take"
+    real = getattr(sending, where)
+
+    def then_another(*args: Any) -> Any:
+        done = real(*args)
+        server.keys = {OTHER_KEY}
+        server.assets.clear()
+        server.albums.clear()
+        choices.set_key(row.owner_id or 0, OTHER_KEY)
+        return done
+
+    choices.set_album(row.owner_id or 0, "Stories")
+    with monkeypatch.context() as patched:
+        patched.setattr(sending, where, then_another)
+        sending.send_next()
+    row = again()
+    assert row.send_state == SendState.THERE
+    assert row.asset_id in server.assets
+    assert LibraryChoice.objects.get().immich_error == ""
+
+
+def test_a_key_that_is_removed_meanwhile_leaves_nothing_as_sent(
+    server: Immich, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story = saved()
+    run.run()
+    choices.set_key(story.owner_id, KEY)
+    real = sending._take
+
+    def and_removed(now: datetime) -> LibraryCopy | None:
+        row = real(now)
+        choices.remove_key(story.owner_id)
+        return row
+
+    monkeypatch.setattr(sending, "_take", and_removed)
+    assert sending.send_next()
+    row = LibraryCopy.objects.get(role=CopyRole.MEDIA)
+    assert row.send_state == SendState.NONE
+    assert LibraryChoice.objects.get().immich_error == ""
+    assert server.requests == []
 
 
 def test_what_is_sent_is_what_was_hashed(server: Immich) -> None:
