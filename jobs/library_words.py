@@ -22,6 +22,8 @@ WORDS: Final[Mapping[str, Promise]] = {
     "key_refused": _("Immich does not accept the key, or the key may not upload."),
     "album_refused": _("The key may not use albums. The files are at Immich all the same."),
     "key_unreadable": _("The key cannot be read any more. Paste it again."),
+    "no_room": _("Your quota at Immich is used up. What waits is tried again once an hour."),
+    "not_now": _("Immich takes none of your files now. What waits is tried again once an hour."),
     "not_taken": _("Immich does not take this file."),
     "immich_failed": _("Immich’s answer was not understood."),
     "changed": _("The file in the library was changed or removed."),

@@ -35,13 +35,14 @@ class Asset:
 @dataclass
 class Immich:
     """What the server holds, and how it behaves. fail: statuses of the next answers; 0 for one
-    as it should be."""
+    as it should be. quota: bytes that may be taken in all, None for any."""
 
     keys: set[str] = field(default_factory=lambda: {KEY})
     assets: dict[str, Asset] = field(default_factory=dict)
     albums: dict[str, dict[str, Any]] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
     fail: list[int] = field(default_factory=list)
+    quota: int | None = None
     url: str = ""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -121,6 +122,11 @@ class _Handler(BaseHTTPRequestHandler):
         known = sums.get(hashlib.sha1(data).hexdigest())  # noqa: S324
         if known is not None:
             return 200, {"id": known.id, "status": "duplicate"}
+        if self.state.quota is not None:
+            held = sum(len(asset.data) for asset in self.state.assets.values())
+            if held + len(data) > self.state.quota:
+                told = {"message": "Quota has been exceeded!", "error": "Bad Request"}
+                return 400, {**told, "statusCode": 400}
         sidecar = files.get("sidecarData")
         asset = Asset(str(uuid4()), data, name, fields, sidecar[1] if sidecar else None)
         self.state.assets[asset.id] = asset

@@ -31,11 +31,15 @@ ANSWER_S: Final = 120.0
 BODY_S: Final = 30.0
 """Seconds an answer may take once it has begun."""
 MOST_ANSWER_BYTES: Final = 16 * 1024 * 1024
+MOST_WORDS_BYTES: Final = 4096
+"""Of an answer that says no."""
 SLOWEST_BYTES_PER_S: Final = 64 * 1024
 """A file that is sent more slowly than this, beyond ANSWER_S, is not sent on."""
 PULSE_S: Final = 0.25
 CLOSE_S: Final = 1.0
 _GOOD: Final = frozenset({200, 201})
+_NO_ROOM: Final = b"quota has been exceeded"
+"""It has no status of its own for this. Where it says it in other words, it is NotNow."""
 
 T = TypeVar("T")
 
@@ -62,6 +66,18 @@ class NotTaken(ImmichError):
     """It does not take this file, whoever sends it."""
 
     code = "not_taken"
+
+
+class NotNow(ImmichError):
+    """It takes nothing of this member now, or it does not take this file: it says 400 to both."""
+
+    code = "not_now"
+
+
+class NoRoom(NotNow):
+    """The member's quota there is used up."""
+
+    code = "no_room"
 
 
 class NotThere(ImmichError):
@@ -199,7 +215,11 @@ class Immich:
             raise Unreachable(str(status))
         if status == 404:
             raise NotThere(str(status))
-        if status in {400, 413, 415, 422}:
+        if status == 400 and _NO_ROOM in body.lower():
+            raise NoRoom(str(status))
+        if status in {400, 422}:
+            raise NotNow(str(status))
+        if status in {413, 415}:
             raise NotTaken(str(status))
         if status not in _GOOD:  # a sign-in in front of it, perhaps: nothing to give up for
             raise ImmichError(str(status))
@@ -233,15 +253,19 @@ class Immich:
         raise Unreachable("too slow")
 
     async def _exchange(self, method: str, path: str, **options: Any) -> tuple[int, bytes]:
-        """Status and body of an answer; of one that says no, the status is enough."""
+        """Status and body of an answer; of one that says no, the status is enough, or its first
+        words."""
         async with self._client.stream(method, path, **options) as response:
+            is_good = response.status_code in _GOOD
             body = b""
-            if response.status_code in _GOOD:
+            if is_good or response.status_code == 400:
                 async with asyncio.timeout(BODY_S):
                     async for chunk in response.aiter_bytes():
                         body += chunk
                         if len(body) > MOST_ANSWER_BYTES:
                             raise ImmichError("too long")
+                        if not is_good and len(body) > MOST_WORDS_BYTES:
+                            break
             return response.status_code, body
 
 

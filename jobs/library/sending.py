@@ -19,6 +19,8 @@ from jobs.library.immich import (
     Immich,
     ImmichError,
     KeyNotTaken,
+    NoRoom,
+    NotNow,
     NotTaken,
     NotThere,
     Unreachable,
@@ -31,9 +33,9 @@ from notices.sealing import Unreadable, unseal
 logger = logging.getLogger(__name__)
 
 OWNER_PAUSE: Final = timedelta(hours=1)
-"""A member whose key is not taken is not tried again for so long."""
+"""A member of whom nothing is taken, as with a key that is none, is not tried again for so long."""
 MOST_TRIES: Final = 12
-"""Of a file for which Immich has an answer we do not understand."""
+"""Of a file that Immich refuses without saying that it is the file, or answers nonsense to."""
 MOST_SIDECAR_BYTES: Final = 1024 * 1024
 _TYPES: Final = {
     ".mp4": "video/mp4",
@@ -52,7 +54,7 @@ def is_set() -> bool:
 
 
 def due(now: datetime) -> QuerySet[LibraryCopy]:
-    """Rows that are to be sent now, in order."""
+    """Rows that are to be sent now, in order: one that was refused does not keep others back."""
     with_key = LibraryChoice.objects.exclude(immich_key="").filter(owner__is_active=True)
     return LibraryCopy.objects.filter(
         Q(send_not_before=None) | Q(send_not_before__lte=now),
@@ -60,7 +62,7 @@ def due(now: datetime) -> QuerySet[LibraryCopy]:
         state=CopyState.KEPT,
         role=CopyRole.MEDIA,
         owner_id__in=with_key.values("owner_id"),
-    ).order_by("id")
+    ).order_by("send_tries", "id")
 
 
 def send_next(now: datetime | None = None) -> bool:
@@ -90,6 +92,8 @@ def send_next(now: datetime | None = None) -> bool:
         reason = error.code if isinstance(error, NotTaken) else "changed"
         logger.info("Immich does not take library file %s: %s", row.pk, error)
         _give_up(row, choice, reason)
+    except NotNow as error:
+        _come_later(row, choice, error, now)
     except ImmichError as error:
         logger.warning("Immich answered what is not understood: %s", error)
         _put_off(row, choice, error.code, now)
@@ -144,8 +148,22 @@ def _take(now: datetime) -> LibraryCopy | None:
     return None
 
 
+def _come_later(row: LibraryCopy, choice: LibraryChoice, error: NotNow, now: datetime) -> None:
+    """Have a member's files wait. One that is refused again and again is given up, unless there is
+    just no room for it."""
+    if isinstance(error, NoRoom):
+        # Room for tries that fail otherwise, later on.
+        _note(row, choice, send_tries=min(row.send_tries, MOST_TRIES // 2))
+    elif row.send_tries >= MOST_TRIES:
+        _give_up(row, choice, NotTaken.code)
+        if choice.immich_error == error.code:
+            _tell(choice, "")
+        return
+    _pause_owner(choice, error.code, now)
+
+
 def _pause_owner(choice: LibraryChoice, code: str, now: datetime) -> None:
-    logger.warning("Immich does not take the key of user %s: %s", choice.owner_id, code)
+    logger.warning("Immich takes nothing of user %s: %s", choice.owner_id, code)
     with transaction.atomic():
         if _tell(choice, code):
             LibraryCopy.objects.filter(
@@ -208,7 +226,7 @@ def _into_album(choice: LibraryChoice, asset_id: str, server: Immich) -> None:
     if choice.album_id:
         try:
             server.add_to_album(choice.album_id, asset_id)
-        except (NotTaken, NotThere):
+        except (NotNow, NotThere):
             choice.album_id = ""
         else:
             return

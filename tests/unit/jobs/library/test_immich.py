@@ -15,7 +15,16 @@ from socketserver import StreamRequestHandler, ThreadingTCPServer
 import pytest
 
 from jobs.library import immich as client
-from jobs.library.immich import ImmichError, KeyNotTaken, NotTaken, NotThere, Unreachable, Upload
+from jobs.library.immich import (
+    ImmichError,
+    KeyNotTaken,
+    NoRoom,
+    NotNow,
+    NotTaken,
+    NotThere,
+    Unreachable,
+    Upload,
+)
 from jobs.queue.shutdown import ShutdownRequested
 from tests import immich
 from tests.immich import KEY, Immich
@@ -77,14 +86,45 @@ def test_a_large_file_is_read_in_pieces(server: Immich) -> None:
 
 @pytest.mark.parametrize(
     ("status", "error"),
-    [(401, KeyNotTaken), (403, KeyNotTaken), (400, NotTaken), (413, NotTaken),
-     (302, ImmichError), (404, NotThere),
+    [(401, KeyNotTaken), (403, KeyNotTaken), (400, NotNow), (413, NotTaken),
+     (415, NotTaken), (422, NotNow), (302, ImmichError), (404, NotThere),
      (500, Unreachable), (503, Unreachable), (429, Unreachable), (200, ImmichError)],
 )  # fmt: skip
 def test_answers_as_errors(server: Immich, status: int, error: type[ImmichError]) -> None:
     server.fail = [status]
     with client.connected(KEY, nothing) as there, pytest.raises(ImmichError) as caught:
         there.upload(upload())
+    assert type(caught.value) is error
+
+
+def test_a_quota_that_is_used_up_is_told_from_other_refusals(server: Immich) -> None:
+    server.quota = 20
+    with client.connected(KEY, nothing) as there:
+        there.upload(upload())
+        with pytest.raises(NoRoom):
+            there.upload(upload(bytes(12)))
+        there.upload(upload())  # there already
+        there.upload(upload(bytes(11)))
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        (b'{"message": "Quota has been exceeded!"}', NoRoom),
+        (b'{"message": ["Quota Has Been Exceeded"]}', NoRoom),
+        (b'{"message": "Unsupported file type quota.jpg"}', NotNow),
+        (b"x" * 10_000_000 + b"quota has been exceeded", NotNow),
+        (b"", NotNow),
+    ],
+)
+def test_of_a_refusal_the_first_words_are_read(
+    set_env: Callable[..., None], body: bytes, error: type[ImmichError]
+) -> None:
+    head = b"HTTP/1.1 400 Bad Request\r\nContent-Length: %d\r\n\r\n" % len(body)
+    with answering(head + body) as url:
+        set_env(immich_url=url)
+        with client.connected(KEY, nothing) as there, pytest.raises(ImmichError) as caught:
+            there.upload(upload())
     assert type(caught.value) is error
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -150,8 +150,58 @@ def test_what_is_no_immich_at_all_gives_nothing_up_at_once(server: Immich, statu
     assert again().send_state == SendState.THERE
 
 
-def test_a_file_immich_does_not_take_is_given_up(server: Immich) -> None:
-    server.fail = [400]
+HOUR = timedelta(hours=1)
+
+
+def test_what_immich_has_no_room_for_is_sent_once_there_is_room(server: Immich) -> None:
+    server.quota = 10_000
+    kept(server)
+    large = kept(server, tiktok_id="75", content=b"\xff\xd8\xff\xd9" * 3000)
+    choice = LibraryChoice.objects.get()
+    assert (large.send_state, choice.immich_error) == (SendState.WAITING, "no_room")
+    asked = len(server.requests)
+    run.run()
+    assert len(server.requests) == asked
+    for _ in range(sending.MOST_TRIES + 3):
+        assert again().send_state == SendState.WAITING
+    server.quota = None
+    assert again().send_state == SendState.THERE
+    assert LibraryChoice.objects.get().immich_error == ""
+
+
+def test_a_file_that_has_no_room_does_not_keep_back_those_that_have(server: Immich) -> None:
+    story = saved(tiktok_id="75", content=b"\xff\xd8\xff\xd9" * 3000)
+    saved(tiktok_id="76", content=b"\xff\xd8\xff\xd9" * 3001)
+    saved()
+    server.quota = 10_000
+    run.run()
+    choices.set_key(story.owner_id, KEY)
+    now = timezone.now()
+    for hours in range(3):
+        while sending.send_next(now + hours * 1.1 * HOUR):
+            pass
+    assert len(server.assets) == 1
+
+
+def test_what_is_refused_for_no_reason_waits_and_is_given_up_at_last(server: Immich) -> None:
+    server.fail = [400] * sending.MOST_TRIES
+    row = kept(server)
+    choice = LibraryChoice.objects.get()
+    assert (row.send_state, choice.immich_error) == (SendState.WAITING, "not_now")
+    assert row.send_not_before is not None
+    assert row.send_not_before > timezone.now() + HOUR / 2
+    for _ in range(sending.MOST_TRIES - 2):
+        assert again().send_state == SendState.WAITING
+    row = again()
+    assert (row.send_state, row.send_reason) == (SendState.FAILED, "not_taken")
+    assert LibraryChoice.objects.get().immich_error == ""
+    again()
+    assert len(server.requests) == sending.MOST_TRIES
+
+
+@pytest.mark.parametrize("status", [413, 415])
+def test_a_file_immich_does_not_take_is_given_up(server: Immich, status: int) -> None:
+    server.fail = [status]
     row = kept(server)
     assert (row.send_state, row.send_reason) == (SendState.FAILED, "not_taken")
     again()
