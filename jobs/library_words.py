@@ -21,6 +21,9 @@ WORDS: Final[Mapping[str, Promise]] = {
     "unreachable": _("Immich does not answer."),
     "key_refused": _("Immich does not accept the key, or the key may not upload."),
     "album_refused": _("The key may not use albums. The files are at Immich all the same."),
+    "album_failed": _(
+        "Immich did not put everything into the album. The files are there all the same."
+    ),
     "key_unreadable": _("The key cannot be read any more. Paste it again."),
     "no_room": _("Your quota at Immich is used up. What waits is tried again once an hour."),
     "not_now": _("Immich takes none of your files now. What waits is tried again once an hour."),

@@ -35,7 +35,8 @@ class Asset:
 @dataclass
 class Immich:
     """What the server holds, and how it behaves. fail: statuses of the next answers; 0 for one
-    as it should be. quota: bytes that may be taken in all, None for any."""
+    as it should be. quota: bytes that may be taken in all, None for any. not_mine: files that the
+    key's user may not put into albums."""
 
     keys: set[str] = field(default_factory=lambda: {KEY})
     assets: dict[str, Asset] = field(default_factory=dict)
@@ -43,6 +44,7 @@ class Immich:
     requests: list[str] = field(default_factory=list)
     fail: list[int] = field(default_factory=list)
     quota: int | None = None
+    not_mine: set[str] = field(default_factory=set)
     url: str = ""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -95,11 +97,17 @@ class _Handler(BaseHTTPRequestHandler):
                 if album_id not in self.state.albums:
                     return 400, {"message": "Not found or no album.update access"}
                 ids = [str(UUID(asset)) for asset in json.loads(body)["ids"]]
-                held = self.state.albums[album_id]["assets"]
-                answer = [{"id": one, "success": one not in held} for one in ids]
-                held.extend(one for one in ids if one not in held)
-                return 200, answer
+                return 200, [self._into(album_id, one) for one in ids]
         return 404, {"message": "Cannot find it"}
+
+    def _into(self, album_id: str, asset_id: str) -> dict[str, object]:
+        held = self.state.albums[album_id]["assets"]
+        if asset_id in held:
+            return {"id": asset_id, "success": False, "error": "duplicate"}
+        if asset_id in self.state.not_mine or asset_id not in self.state.assets:
+            return {"id": asset_id, "success": False, "error": "no_permission"}
+        held.append(asset_id)
+        return {"id": asset_id, "success": True}
 
     def _upload(self, body: bytes) -> tuple[int, object]:
         sums = {hashlib.sha1(a.data).hexdigest(): a for a in self.state.assets.values()}  # noqa: S324

@@ -80,6 +80,10 @@ class NoRoom(NotNow):
     code = "no_room"
 
 
+class NotInAlbum(ImmichError):
+    """It does not put this file into this album, though the album is there."""
+
+
 class NotThere(ImmichError):
     """There is no such thing at this address."""
 
@@ -193,7 +197,13 @@ class Immich:
 
     def add_to_album(self, album_id: str, asset_id: str) -> None:
         """Put a file into an album; in it already is as good. Raises ImmichError."""
-        self._ask("PUT", f"/albums/{album_id}/assets", json={"ids": [asset_id]})
+        answer = self._ask("PUT", f"/albums/{album_id}/assets", json={"ids": [asset_id]})
+        match answer:
+            case [{"success": True}] | [{"error": "duplicate"}]:
+                return
+            case [{"error": error}]:
+                raise NotInAlbum(str(error)[:32])
+        raise ImmichError("no answer for the file")
 
     def _ask(
         self, method: str, path: str, *, longest_s: float | None = None, **options: Any

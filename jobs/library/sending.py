@@ -190,8 +190,11 @@ def _send(row: LibraryCopy, choice: LibraryChoice, server: Immich) -> None:
     if choice.album:
         try:
             _into_album(choice, asset_id, server)
-        except KeyNotTaken:  # for albums alone: the file is there
-            trouble = "album_refused"
+        except Unreachable:  # the album is tried again, and nothing else
+            raise
+        except ImmichError as error:  # the file is there, whatever is with the album
+            logger.warning("library file %s is in no album: %s", row.pk, error)
+            trouble = "album_refused" if isinstance(error, KeyNotTaken) else "album_failed"
     _note(row, choice, send_state=SendState.THERE, send_reason="", send_not_before=None)
     if choice.immich_error != trouble:
         _tell(choice, trouble)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import subprocess
 import sys
 import threading
@@ -19,6 +20,7 @@ from jobs.library.immich import (
     ImmichError,
     KeyNotTaken,
     NoRoom,
+    NotInAlbum,
     NotNow,
     NotTaken,
     NotThere,
@@ -141,6 +143,28 @@ def test_an_album_is_found_by_its_name(server: Immich) -> None:
         made = there.album("Stories")
         assert there.album("Stories") == made
         assert there.album("stories") != made
+
+
+def test_in_an_album_already_is_as_good(server: Immich) -> None:
+    with client.connected(KEY, nothing) as there:
+        asset, album = there.upload(upload()), there.album("Stories")
+        there.add_to_album(album, asset.id)
+        there.add_to_album(album, asset.id)
+        server.not_mine = {asset.id}
+        with pytest.raises(NotInAlbum, match="no_permission"):
+            there.add_to_album(there.album("Others"), asset.id)
+
+
+@pytest.mark.parametrize(
+    "body", [b"[]", b"{}", b"null", b'["a"]', b'[{"success": false}]', b'[{"success": 1}]']
+)
+def test_what_says_nothing_of_the_file_does_not_count(
+    server: Immich, monkeypatch: pytest.MonkeyPatch, body: bytes
+) -> None:
+    with client.connected(KEY, nothing) as there:
+        monkeypatch.setattr(there, "_ask", lambda *_args, **_options: json.loads(body))
+        with pytest.raises(ImmichError, match="no answer"):
+            there.add_to_album("1", "2")
 
 
 def test_an_answer_that_is_too_long_is_not_read(

@@ -110,6 +110,31 @@ def test_a_key_that_may_not_use_albums_sends_all_the_same(server: Immich) -> Non
     assert LibraryChoice.objects.get().immich_error == ""
 
 
+@pytest.mark.parametrize("fails_at", [1, 2, 3], ids=["looked for", "made", "filled"])
+@pytest.mark.parametrize("status", [302, 400, 404, 413])
+def test_an_album_that_is_not_to_be_had_leaves_the_file_as_sent(
+    server: Immich, status: int, fails_at: int
+) -> None:
+    server.fail = [0] * fails_at + [status]
+    row = kept(server, album="Stories")
+    assert row.send_state == SendState.THERE
+    assert LibraryChoice.objects.get().immich_error == "album_failed"
+    kept(server, album="Stories", tiktok_id="75", content=b"\xff\xd8\xff\xd9" * 50)
+    assert LibraryChoice.objects.get().immich_error == ""
+
+
+def test_a_file_that_may_not_be_put_into_an_album_is_told(server: Immich) -> None:
+    row = kept(server)
+    server.not_mine = {row.asset_id}
+    choices.set_album(row.owner_id or 0, "Stories")
+    for _ in range(2):
+        LibraryCopy.objects.filter(pk=row.pk).update(send_state=SendState.WAITING)
+        assert again().send_state == SendState.THERE
+        assert LibraryChoice.objects.get().immich_error == "album_failed"
+    assert server.requests.count("POST /api/albums") == 1
+    assert server.requests.count("GET /api/albums") == 1
+
+
 @pytest.mark.parametrize("status", [500, 502, 503, 429])
 def test_an_immich_that_is_not_well_is_waited_for(server: Immich, status: int) -> None:
     server.fail = [status]
