@@ -75,7 +75,7 @@ def push_subscribe(request: HttpRequest) -> HttpResponse:
         _keep_device(request, user, told, key.public)
     except NoKey:
         return JsonResponse({"error": "no_key"}, status=503)
-    except ValueError:  # no JSON, or no subscription
+    except (ValueError, RecursionError):  # no JSON, or no subscription
         return JsonResponse({"error": "refused"}, status=422)
     # Not as a page, which a script would take for that of a sign-in in front.
     return HttpResponse(status=204, content_type="text/plain")
@@ -117,7 +117,7 @@ def push_renew(request: HttpRequest) -> HttpResponse:
             raise SubscriptionRefused("no object")
         if not subscriptions.renew(_user(request).pk, told, old=str(told.get("old", ""))):
             raise Http404
-    except ValueError:
+    except (ValueError, RecursionError):
         return JsonResponse({"error": "refused"}, status=422)
     return HttpResponse(status=204, content_type="text/plain")
 

@@ -28,6 +28,8 @@ pytestmark = pytest.mark.django_db
         "null",
         "not json",
         "1",
+        pytest.param("1" * 5000, id="a long number"),
+        pytest.param("[" * 100_000, id="brackets without end"),
         '{"id": 1}',
         '{"id": "AA", "rawId": "AA", "type": "public-key", "response": {}}',
         (
