@@ -14,6 +14,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from hashlib import sha256
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -31,17 +32,28 @@ class AddressRefused(ValueError):
 
 def is_listed(parts: SplitResult, hosts: Collection[str]) -> bool:
     """Whether whoever runs the instance has listed this host: as `host` with a port that goes
-    without saying, or as `host:port`."""
-    host = (parts.hostname or "").lower()
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    return f"{host}:{port}" in hosts or (host in hosts and port in {80, 443})
+    without saying, or as `host:port`. Raises ValueError."""
+    host, port = _place(parts)
+    port = port or (443 if parts.scheme == "https" else 80)
+    listed = {_place(urlsplit(f"//{text}")) for text in hosts}
+    return (host, port) in listed or ((host, None) in listed and port in {80, 443})
+
+
+def _place(parts: SplitResult) -> tuple[str | IPv4Address | IPv6Address, int | None]:
+    """Host and port apart, and an IP address as one, however it is written. Raises ValueError."""
+    host = parts.hostname or ""
+    try:
+        return ip_address(host), parts.port
+    except ValueError:
+        return host, parts.port
 
 
 def check_address(address: str, hosts: Collection[str]) -> SplitResult:
     """The parts of an address that may be posted to. Raises AddressRefused.
 
     https, or http to a listed host; no user, no fragment. Whether a name leads to a public address
-    is looked at when something is sent. hosts: the listed ones, `host` or `host:port`, lower case.
+    is looked at when something is sent. hosts: the listed ones, `host` or `host:port`, lower case,
+    an IPv6 address in brackets.
     """
     try:
         parts = urlsplit(address)

@@ -33,13 +33,13 @@ def _split_hosts(text: Any) -> Any:
 def _check_hosts(hosts: tuple[str, ...]) -> tuple[str, ...]:
     for host in hosts:
         matched = re.fullmatch(
-            r"(?P<name>\[[0-9a-f:.]+\]|[^][:\s]+)(?::(?P<port>[0-9]{1,5}))?", host
+            r"(?:\[(?P<v6>[0-9a-f:.]+)\]|(?P<name>[^][:\s]+))(?::(?P<port>[0-9]{1,5}))?", host
         )
-        name = matched["name"].strip("[]") if matched else ""
-        port = int(matched["port"] or 1) if matched else 0
-        if not is_host(name) or not 1 <= port <= 65535:
+        v6, name, port = matched.group("v6", "name", "port") if matched else ("", "", "0")
+        is_known = ":" in v6 and is_host(v6) if v6 else is_host(name)
+        if not is_known or not 1 <= int(port or 1) <= 65535:
             raise ValueError("write hosts as name or name:port, with commas")
-    return tuple(host.replace("[", "").replace("]", "") for host in hosts)
+    return hosts
 
 
 class NoticeSettings(BaseModel):

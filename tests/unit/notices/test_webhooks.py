@@ -18,7 +18,7 @@ from tests.factories import make_user
 from tests.unit.notices.conftest import NOON
 
 pytestmark = pytest.mark.django_db
-LISTED = ("ha.lan:8123", "10.0.0.5", "fd00::1")
+LISTED = ("ha.lan:8123", "10.0.0.5", "[fd00::1]", "[fd00::5]:8123", "[fd00::6:80]")
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,10 @@ LISTED = ("ha.lan:8123", "10.0.0.5", "fd00::1")
         "http://10.0.0.5/x",
         "https://10.0.0.5/x",
         "http://[fd00::1]/x",
+        "https://[FD00:0::1]/x",
+        "http://[fd00::5]:8123/x",
+        "http://[fd00:0:0::0:5]:8123/x",
+        "http://[fd00::6:80]/x",
     ],
 )
 def test_addresses_that_may_be_posted_to(address: str) -> None:
@@ -43,6 +47,10 @@ def test_addresses_that_may_be_posted_to(address: str) -> None:
         "http://ha.lan/api",
         "http://ha.lan:8124/api",
         "http://10.0.0.5:8080/x",
+        "http://[fd00::1]:8123/x",
+        "http://[fd00::5]/x",
+        "http://[fd00::5:8123]/x",
+        "http://[fd00::6]/x",
         "https://user:hush@hooks.example.org/",
         "https://hooks.example.org/#a",
         "https:///a",
