@@ -266,11 +266,10 @@ class _Parcel:
         return (only.topic if is_of_job else "") or self.row.batch.hex
 
     def ttl(self) -> timedelta:
-        """How long it is worth to be shown: until our last copy goes."""
-        until = [message.kept_until for message in self.messages if message.kept_until]
-        if len(until) < len(self.messages):
-            return push_message.MAX_TTL
-        return max(until) - self.now
+        """How long it is worth to be shown: until our last copy goes, or a day where there is
+        none."""
+        until = [message.kept_until for message in self.messages]
+        return max(at - self.now if at else push_message.USUAL_TTL for at in until)
 
 
 def _push(parcel: _Parcel, outside: Outside) -> None:

@@ -17,8 +17,11 @@ from notices.wording import Text
 
 MAGIC: Final = 8030
 """By this number a browser knows a declarative message: RFC 8030 is that of web push."""
-MAX_TTL: Final = timedelta(days=1)
-"""A push service keeps a message for a device that is away for so long at most."""
+MAX_TTL: Final = timedelta(days=28)
+"""A push service keeps a message for a device that is away for so long at most: FCM takes no
+more."""
+USUAL_TTL: Final = timedelta(days=1)
+"""For so long it keeps one about nothing that goes by itself."""
 MIN_TTL: Final = timedelta(minutes=1)
 MAX_BODY_BYTES: Final = 3000
 """Of the text before it is encrypted: push services take 4096 bytes of all."""

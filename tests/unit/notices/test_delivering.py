@@ -75,6 +75,29 @@ def test_a_process_that_ends_before_it_forgets_who_it_was_about_has_not_noted_it
     assert Message.objects.get().facts == {}
 
 
+@pytest.mark.parametrize(
+    ("days", "seconds"),
+    [([3], 3 * 86400), ([None], 86400), ([3, None], 3 * 86400), ([0.5, None], 86400)],
+)
+def test_a_push_service_keeps_it_until_the_last_copy_goes(
+    alice: User,
+    browser: Browser,
+    clock: Clock,
+    outside: Outside,
+    network: Network,
+    days: list[float | None],
+    seconds: int,
+) -> None:
+    for number, day in enumerate(days):
+        until = None if day is None else clock() + timedelta(days=day)
+        news = News(owner_id=alice.pk, kind=Kind.FOUND, key=f"{number}", kept_until=until)
+        outbox.add(news)
+    planning.plan(clock())
+    deliver(outside, clock)
+    [request] = network.requests
+    assert request.headers["TTL"] == str(seconds)
+
+
 def test_what_happened_to_a_watch_does_not_push_aside_what_happened_before(
     alice: User, browser: Browser, clock: Clock, outside: Outside, network: Network
 ) -> None:

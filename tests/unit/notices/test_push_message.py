@@ -83,7 +83,12 @@ def test_it_is_signed_for_that_push_service_alone_with_a_real_address() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ttl", "seconds"), [(timedelta(hours=-2), "60"), (timedelta(days=9), "86400")]
+    ("ttl", "seconds"),
+    [
+        (timedelta(hours=-2), "60"),
+        (timedelta(days=9), str(9 * 86400)),
+        (timedelta(days=60), str(28 * 86400)),
+    ],
 )
 def test_a_push_service_keeps_it_within_bounds(ttl: timedelta, seconds: str) -> None:
     row = Browser().subscribe(make_user())
