@@ -333,11 +333,13 @@ def _as_file(copy: LibraryCopy) -> LibraryFile:
 
 
 def remove(row: LibraryCopy) -> bool:
-    """Delete a row's file and its sidecar where they are as they were written; False where the file
-    is not, and stays. So does its sidecar then, but for one that was never said to be kept: its
+    """Delete a row's file and its sidecar where they are as they were written; False where one of
+    them is not, and both stay, but for the sidecar of a file that was never said to be kept: that
     file may be anybody's. A file that this row did not write stays. Raises OSError."""
     if not row.path or row.was_there:
         return True
+    if row.kept_at is not None and row.sidecar_sha256 and _is_sidecar_changed(row):
+        return False
     is_ours = True
     try:
         library_folder.remove_if_unchanged(row.path, row.sha256)
@@ -349,6 +351,15 @@ def remove(row: LibraryCopy) -> bool:
         _remove(f"{row.path}{layout.SIDECAR}", row.sidecar_sha256)
     library_folder.remove_empty_folders(row.path)
     return is_ours
+
+
+def _is_sidecar_changed(row: LibraryCopy) -> bool:
+    try:
+        with library_folder.open_file(f"{row.path}{layout.SIDECAR}") as file:
+            found = file.read(CHUNK_BYTES)  # ours are much smaller
+        return hashlib.sha256(found).hexdigest() != row.sidecar_sha256
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 def _remove(path: str, sha256: str) -> None:

@@ -42,13 +42,25 @@ def test_a_file_that_was_changed_stays_with_its_sidecar(library: Path) -> None:
     assert not LibraryCopy.objects.exists()
 
 
-def test_a_sidecar_that_was_changed_stays(library: Path) -> None:
+def test_a_sidecar_that_was_changed_stays_with_its_file(library: Path) -> None:
     saved()
     run.run()
     sidecar = library / f"alice/nora/2026/{STEM}_74_01.jpg.xmp"
     sidecar.write_bytes(b"a note of mine")
     forget()
-    assert list(files(library).values()) == [b"a note of mine"]
+    assert sorted(files(library)) == [
+        f"alice/nora/2026/{STEM}_74_01.jpg", f"alice/nora/2026/{STEM}_74_01.jpg.xmp",
+    ]  # fmt: skip
+    assert sidecar.read_bytes() == b"a note of mine"
+    assert not LibraryCopy.objects.exists()
+
+
+def test_a_file_whose_sidecar_is_gone_goes_as_well(library: Path) -> None:
+    saved()
+    run.run()
+    (library / f"alice/nora/2026/{STEM}_74_01.jpg.xmp").unlink()
+    forget()
+    assert files(library) == {}
 
 
 def test_forgetting_waits_for_a_library_that_is_away(library: Path) -> None:
