@@ -24,6 +24,8 @@ from notices.wire import Request
 
 SECRET_PREFIX: Final = "whsec_"  # noqa: S105  # nosec B105  # no secret
 MAX_ADDRESS: Final = 1000
+_INSIDE: Final = (".localhost", ".local", ".internal", ".lan", ".home.arpa")
+"""Names that only a network of one's own gives."""
 
 
 class AddressRefused(ValueError):
@@ -48,12 +50,23 @@ def _place(parts: SplitResult) -> tuple[str | IPv4Address | IPv6Address, int | N
         return host, parts.port
 
 
+def _may_be_public(parts: SplitResult) -> bool:
+    """False for what is in no public network: an address of another one, or a name that such a
+    network gives. Nothing is looked up."""
+    host, _port = _place(parts)
+    if not isinstance(host, str):
+        return host.is_global and not host.is_multicast
+    *above, last = host.rstrip(".").split(".")
+    # No top-level domain begins with a digit: that is an IPv4 address, oddly written.
+    return bool(above) and not host.rstrip(".").endswith(_INSIDE) and not last[:1].isdigit()
+
+
 def check_address(address: str, hosts: Collection[str]) -> SplitResult:
     """The parts of an address that may be posted to. Raises AddressRefused.
 
-    https, or http to a listed host; no user, no fragment. Whether a name leads to a public address
-    is looked at when something is sent. hosts: the listed ones, `host` or `host:port`, lower case,
-    an IPv6 address in brackets.
+    https to what may be public, or https or http to a listed host; no user, no fragment. Whether a
+    name leads to a public address is looked at when something is sent. hosts: the listed ones,
+    `host` or `host:port`, lower case, an IPv6 address in brackets.
     """
     try:
         parts = urlsplit(address)
@@ -62,6 +75,7 @@ def check_address(address: str, hosts: Collection[str]) -> SplitResult:
         raise AddressRefused from error
     plain = (
         bool(parts.hostname)
+        and (listed or _may_be_public(parts))
         and parts.scheme in ({"https", "http"} if listed else {"https"})
         and parts.username is None
         and parts.password is None

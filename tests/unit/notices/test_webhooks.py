@@ -18,7 +18,8 @@ from tests.factories import make_user
 from tests.unit.notices.conftest import NOON
 
 pytestmark = pytest.mark.django_db
-LISTED = ("ha.lan:8123", "10.0.0.5", "[fd00::1]", "[fd00::5]:8123", "[fd00::6:80]")
+LISTED = ("ha.lan:8123", "10.0.0.5", "[fd00::1]", "[fd00::5]:8123", "[fd00::6:80]", "ha",
+          "ha.local")  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -26,6 +27,13 @@ LISTED = ("ha.lan:8123", "10.0.0.5", "[fd00::1]", "[fd00::5]:8123", "[fd00::6:80
     [
         "https://hooks.example.org/a?b=c",
         "https://hooks.example.org:8443/a",
+        "https://hooks.example.org./a",
+        "https://local.example.org/a",
+        "https://hooks.xn--p1ai/a",
+        "https://93.184.215.14/a",
+        "https://[2606:4700::1111]/a",
+        "https://ha/a",
+        "https://ha.local/a",
         "http://ha.lan:8123/api/webhook/x",
         "http://10.0.0.5/x",
         "https://10.0.0.5/x",
@@ -59,6 +67,26 @@ def test_addresses_that_may_be_posted_to(address: str) -> None:
         "https://hooks.example.org:99999/",
         "https://[::1/",
         "file:///etc/passwd",
+        "https://localhost/x",
+        "https://localhost./x",
+        "https://LOCALHOST:8443/x",
+        "https://hooks.localhost/x",
+        "https://printer.local/x",
+        "https://metadata.google.internal./x",
+        "https://nas.lan/x",
+        "https://nas.home.arpa/x",
+        "https://homeassistant/x",
+        "https://homeassistant./x",
+        "https://./x",
+        "https://192.168.1.5/x",
+        "https://127.0.0.1/x",
+        "https://127.1/x",
+        "https://2130706433/x",
+        "https://0x7f.0x0.0x0.0x1/x",
+        "https://169.254.169.254/x",
+        "https://[::1]/x",
+        "https://[::ffff:10.0.0.6]/x",
+        "https://[fd00::2]/x",
         "gopher://10.0.0.5/",
         "https://hööks.example.org/",
         "https://h/" + "a" * 1000,
