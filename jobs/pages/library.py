@@ -73,7 +73,12 @@ def library_settings(request: HttpRequest) -> HttpResponse:
             except KeyRefused:
                 wrong = _("This does not look like an Immich API key.")
                 return _page(request, owner_id, wrong=wrong, status=422)
-    messages.success(request, _("Saved."))
+    if mode == LibraryMode.NEVER and shown.numbers(owner_id).waiting:
+        # Nobody knows of a row whether it was chosen by hand.
+        said = _("Saved. What is on its way to the library already still arrives.")
+        messages.success(request, said)
+    else:
+        messages.success(request, _("Saved."))
     return redirect("library_settings")
 
 

@@ -178,6 +178,24 @@ def test_a_choice_is_kept(library: Path, browser: Client) -> None:
     assert LibraryChoice.objects.get().mode == LibraryMode.WATCHES
 
 
+@pytest.mark.parametrize("waiting", [True, False])
+def test_that_what_is_on_its_way_still_arrives_is_said(
+    library: Path, browser: Client, waiting: bool
+) -> None:
+    story_of_alice(LibraryMode.EVERYTHING)
+    library_folder.root()
+    if waiting:
+        library.rename(library.with_name("aside"))
+    run.run()
+    page = browser.post(reverse("library_settings"), {"mode": "never"}, follow=True)
+    assert ("still arrives" in page.content.decode()) == waiting
+    if waiting:
+        library.with_name("aside").rename(library)
+    LibraryCopy.objects.update(not_before=None)
+    run.run()
+    assert LibraryCopy.objects.filter(state=CopyState.KEPT).count() == 2
+
+
 def test_watches_are_no_choice_where_nobody_may_watch(
     library: Path, browser: Client, set_env: Callable[..., None]
 ) -> None:
