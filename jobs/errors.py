@@ -4,6 +4,7 @@ StoriesError
 ├── (everything in stories.errors)
 ├── OurLimit: QuotaExceeded (NeverFits), BatchTooLong, TooManyDownloads, DiskFull
 │   └── DiskFault: NoSpaceLeft, StorageUnavailable
+├── HiddenName, SeveralAccounts (of InputError)
 ├── Expired, Damaged, NothingToPack, Busy, CannotWrite
 ├── IdempotencyMismatch, IdempotencyInProgress
 ├── Cancelled
@@ -110,6 +111,22 @@ class WatchingOff(OurLimit):
     code = "watching_off"
     message = "Watching accounts is not switched on for you."
     hint = "An admin can allow it."
+
+
+class HiddenName(InputError):
+    """A link that says whom it leads to only once TikTok is asked, where nobody asks."""
+
+    code = "hidden_name"
+    message = "This link hides the account's name."
+    hint = "Paste the account's @name instead."
+
+
+class SeveralAccounts(InputError):
+    """Several names or links, where one is wanted."""
+
+    code = "several_accounts"
+    message = "Watch one account at a time."
+    hint = "Begin with one, then add the next."
 
 
 class Expired(StoriesError):

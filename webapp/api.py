@@ -82,6 +82,8 @@ STATUS: Final[dict[str, int]] = {
     "storage_unavailable": 503,
     "too_many_downloads": 429,
     "watching_off": 403,
+    "hidden_name": 422,
+    "several_accounts": 422,
     "expired": 410,
     "damaged": 410,
     "nothing_to_pack": 409,

@@ -21,7 +21,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from jobs.errors import QuotaExceeded, WatchingOff
+from jobs.errors import HiddenName, QuotaExceeded, SeveralAccounts, WatchingOff
 from jobs.files import times
 from jobs.models import Watch, WatchedAccount, WatchState
 from jobs.queue import broker, routing
@@ -29,8 +29,7 @@ from jobs.text import clean_text
 from jobs.watch import NOTE_LENGTH
 from jobs.watching import looks, permission, rhythm, telling
 from jobs.wording import time_of_day
-from stories.errors import NotUnderstood
-from stories.targets import parse_line
+from stories.targets import find_lines, parse_line
 
 RENEWED_FOR: Final = timedelta(days=30)
 """A watch that nobody renews ends after this."""
@@ -75,7 +74,7 @@ def begin(
     Whether there is such an account, and whether everyone may see its stories, the look says: the
     watch ends with the error where not. One there is already is renewed, resumed where it rests,
     and returned. What is not said is as it was in a watch that has ended. Raises WatchingOff,
-    NotUnderstood and its kin, BadRhythm, QuotaExceeded.
+    InputError, BadRhythm, QuotaExceeded.
     """
     if not permission.may_watch(owner):
         raise WatchingOff
@@ -140,11 +139,13 @@ def known_as(name: str) -> Q:
 def account_name(line: str) -> str:
     """The name of the account that a pasted name or link leads to, in lower case.
 
-    A link to a story leads to its author. Raises InputError for what names no account.
+    A link to a story leads to its author. Raises InputError for what names no account, or several.
     """
     target = parse_line(line)
-    if target.name is None:
-        raise NotUnderstood("paste the name of an account, or a link with its name in it")
+    if len({each.casefold() for each in find_lines(line)}) > 1:
+        raise SeveralAccounts
+    if target.name is None:  # TikTok is asked by a look, which is made for an account
+        raise HiddenName
     return target.name
 
 

@@ -76,9 +76,18 @@ def test_a_request_that_makes_no_sense_is_told_which_field(
 
 
 def test_what_names_no_account_is_not_understood(alice: Script) -> None:
-    for line in ("https://www.tiktok.com/tag/cats", "x" * 9999, "\0", "https://vm.tiktok.com/Z1/"):
+    for line in ("https://www.tiktok.com/tag/cats", "x" * 9999, "\0"):
         code = error_of(alice.call("POST", "/watches", {"line": line}), 422)["code"]
         assert code in {"not_understood", "unsupported_link"}, line
+
+
+def test_a_link_without_a_name_and_several_names_have_codes_of_their_own(alice: Script) -> None:
+    for line, code in (
+        ("https://vm.tiktok.com/ZMok1/", "hidden_name"),
+        ("@nora @omar", "several_accounts"),
+    ):
+        assert error_of(alice.call("POST", "/watches", {"line": line}), 422)["code"] == code
+    assert not Watch.objects.exists()
 
 
 def test_limits_are_told(alice: Script, set_env: Callable[..., None]) -> None:

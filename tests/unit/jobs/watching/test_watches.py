@@ -11,7 +11,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from jobs.errors import QuotaExceeded, WatchingOff
+from jobs.errors import HiddenName, QuotaExceeded, SeveralAccounts, WatchingOff
 from jobs.models import Job, Watch, WatchedAccount, WatchGap, WatchingPause, WatchState
 from jobs.queue import broker, routing
 from jobs.watching import looks, rhythm, watches
@@ -77,6 +77,35 @@ def test_what_names_no_account_is_refused(nora: User, line: str) -> None:
     with pytest.raises(InputError):
         begin(nora, line)
     assert not WatchedAccount.objects.exists()
+
+
+@pytest.mark.parametrize("link", ["https://vm.tiktok.com/ZMabc123/", "Look: vt.tiktok.com/ZMab1"])
+def test_a_link_that_hides_the_name_is_told_to_do_so(nora: User, link: str) -> None:
+    with pytest.raises(HiddenName):
+        begin(nora, link)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "@anna @ben",
+        "@anna, ben",
+        "@anna;https://www.tiktok.com/@ben",
+        "@anna\n@ben",
+        "https://vm.tiktok.com/ZMabc123/ @anna",
+    ],
+)
+def test_of_several_names_none_is_watched(nora: User, line: str) -> None:
+    with pytest.raises(SeveralAccounts):
+        begin(nora, line)
+    assert not WatchedAccount.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "line", ["@anna @ANNA", "See https://www.tiktok.com/@anna by @ben", "Look at @anna!"]
+)
+def test_one_name_among_words_is_watched(nora: User, line: str) -> None:
+    assert begin(nora, line).account.name == "anna"
 
 
 def test_who_may_not_watch_is_refused(set_env: SetEnv) -> None:
