@@ -33,6 +33,7 @@ from jobs.upstream import breaker
 from jobs.watch import NOTE_LENGTH
 from jobs.watching import overview, permission, watches
 from jobs.watching.watches import BadRhythm
+from notices import outbox
 from stories.errors import StoriesError
 
 _LINE_LENGTH = 500
@@ -194,6 +195,7 @@ def _page(
         "problem": problem,
         "rhythms": watches.rhythms(),
         "default_every": watches.default_rhythm(),
+        "told": not views or bool(outbox.told_members([_owner(request).pk])),
         "limits": overview.limits(views),
         "looks": watches.looks_a_day(rows),
         "looked_at": sum(row.next_at is not None for row in rows),

@@ -13,7 +13,7 @@ from django.db.models import Count, Exists, F, OuterRef, Q, Subquery, Sum, Value
 from django.utils import timezone
 
 from jobs.models import Item, Job, Watch, WatchGap, WatchState
-from jobs.states import OPEN
+from jobs.states import OPEN, ItemState
 from jobs.watching import coverage
 from jobs.watching.coverage import STRIP_DAYS, Gap
 from jobs.watching.rhythm import STORY_LIFE
@@ -25,16 +25,26 @@ _WAITED_FOR: Final = timedelta(minutes=10)
 """So long a page looks again by itself for what comes of a look that somebody asked for."""
 _A_LOOK: Final = timedelta(minutes=5)
 """No look takes longer."""
+_SLOW: Final = timedelta(minutes=2)
+"""A look that somebody waits for longer than this takes longer than usual."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Find:
-    """The last job a watch made. stories: how many new ones; saving: it is not settled."""
+    """The last job a watch made. stories: how many new ones; saving: it is not settled. unsaved,
+    partly: once it is, how many of them are not saved, and how many only in part."""
 
     job_id: UUID
     at: datetime
     stories: int
     saving: bool
+    unsaved: int = 0
+    partly: int = 0
+
+    @property
+    def short(self) -> bool:
+        """Whether it settled without all that was found."""
+        return bool(self.unsaved or self.partly)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +94,40 @@ class WatchView:
     def beginning(self) -> bool:
         """Whether its first look is to come, or runs; not one that failed and is tried again."""
         return self.watch.state == WatchState.CHECKING and not self.watch.error_code
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a look is waited for whose outcome is all there is to say."""
+        return self.beginning or (self.watch.state == WatchState.ACTIVE and self.busy)
+
+    @property
+    def slow(self) -> bool:
+        """Whether the look that is to be made now has been for longer than one takes."""
+        return self.watch.next_at is not None and self.now - self.watch.next_at > _SLOW
+
+    @property
+    def found_last(self) -> bool:
+        """Whether its last look found something new."""
+        looked_at = self.watch.looked_at
+        return self.find is not None and (looked_at is None or self.find.at >= looked_at)
+
+    @property
+    def find_told(self) -> bool:
+        """Whether what it found last is what there is to say of it now."""
+        watch = self.watch
+        if watch.state != WatchState.ACTIVE or watch.error_code or self.busy or self.find is None:
+            return False
+        return self.find.saving or self.nothing_new_at is None
+
+    @property
+    def nothing_new_at(self) -> datetime | None:
+        """When its last look ended, where that found nothing after an earlier one had, or after its
+        owner had asked for it; None where that is no news."""
+        looked_at, asked_at = self.watch.looked_at, self.watch.checked_at
+        if looked_at is None or self.found_last:
+            return None
+        is_news = self.find is not None or (asked_at is not None and asked_at <= looked_at)
+        return looked_at if is_news else None
 
     @property
     def with_holes(self) -> bool:
@@ -138,6 +182,11 @@ class Limits:
 
     used: int
     limit: int
+
+    @property
+    def over(self) -> bool:
+        """Whether they are more than they may be: fewer are allowed than were."""
+        return self.used > self.limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,15 +279,25 @@ def _finds(watches: Iterable[Any]) -> dict[UUID, Find]:
     by_job = {watch.last_job: watch.pk for watch in watches if watch.last_job}
     if not by_job:
         return {}
-    lines = Item.objects.filter(job_id__in=by_job).values_list(
-        "job_id", "created_at", "only_ids", "state"
+    whole, partly = (
+        Count("stories", filter=Q(stories__state=state))
+        for state in (ItemState.DONE, ItemState.PARTIAL)
     )
-    return {
-        by_job[job_id]: Find(
-            job_id=job_id, at=created_at, stories=len(only_ids.split()), saving=state in OPEN
-        )
-        for job_id, created_at, only_ids, state in lines
-    }
+    lines = Item.objects.filter(job_id__in=by_job).annotate(whole=whole, partly=partly)
+    return {by_job[line.job_id]: _find(line) for line in lines}
+
+
+def _find(line: Any) -> Find:
+    """line: of a watch's job, with how many of its stories are saved `whole` and `partly`."""
+    stories, saving = len(line.only_ids.split()), line.state in OPEN
+    return Find(
+        job_id=line.job_id,
+        at=line.created_at,
+        stories=stories,
+        saving=saving,
+        unsaved=0 if saving else max(0, stories - line.whole - line.partly),
+        partly=0 if saving else line.partly,
+    )
 
 
 def _view(watch: Watch, find: Find | None, now: datetime) -> WatchView:

@@ -282,6 +282,7 @@ def filled_site() -> Iterator[tuple[str, dict[str, Job]]]:
         settings.STORYKEEP = settings.STORYKEEP.model_copy(update=public)
         more = {
             "watches": "members",
+            "watches_per_member": 9,
             "push_contact": "keeper@example.org",
             "library_dir": Path(settings.STORYKEEP.data_dir) / "library",
         }

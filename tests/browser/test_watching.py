@@ -164,8 +164,8 @@ def test_it_is_asked_in_a_dialog_before_a_watch_is_stopped(visit: Open) -> None:
     card(page, "quiet.owl").get_by_role("link", name="Stop watching").click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("Stop watching @quiet.owl?")
-    dialog.get_by_role("button", name="Go on watching").or_(
-        dialog.get_by_role("link", name="Go on watching")
+    dialog.get_by_role("button", name="Keep watching").or_(
+        dialog.get_by_role("link", name="Keep watching")
     ).click()
     expect(dialog).to_be_hidden()
     card(page, "quiet.owl").get_by_role("link", name="Stop watching").click()

@@ -348,8 +348,8 @@ def test_fifty_watches_take_as_many_queries_as_one(
         for place in range(number):
             watch = make_watch(alice, f"account{number}.{place}")
             make_find(alice, f"account{number}.{place}", watch=watch)
-        # Session, user; watches, gaps, finds; whether all rests.
-        with django_assert_num_queries(6):
+        # Session, user; watches, gaps, finds; whether all rests; whether alice is told.
+        with django_assert_num_queries(7):
             page = shown(client.get(URL))
         counts.append(page.count('class="week"'))
     assert counts == [1, 51]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from jobs.models import Watch, WatchedAccount, WatchGap, WatchState
+from jobs.states import ItemState
 from jobs.watching import overview
 from jobs.watching.coverage import Gap
 from jobs.watching.overview import InstanceNumbers, WatchView
@@ -66,6 +68,71 @@ def test_the_last_job_of_a_watch_is_what_it_found(alice: User) -> None:
     find = view(watch).find
     assert find is not None
     assert (find.stories, find.saving) == (1, False)
+
+
+def test_a_find_says_how_much_of_it_is_not_saved(alice: User) -> None:
+    watch = make_watch(alice)
+    job = make_find(alice, watch=watch, stories=3)
+    item = job.items.get()
+
+    def short() -> tuple[int, int, bool]:
+        find = view(watch).find
+        assert find is not None
+        return find.unsaved, find.partly, find.short
+
+    assert short() == (0, 0, False)
+    item.stories.filter(position=1).update(state=ItemState.FAILED)
+    item.stories.filter(position=2).update(state=ItemState.PARTIAL)
+    assert short() == (1, 1, True)
+    item.stories.filter(position=1).delete()  # TikTok took it back before it could be saved
+    assert short() == (1, 1, True)
+    job.items.update(state=ItemState.RUNNING)
+    assert short() == (0, 0, False)
+    item.stories.all().delete()
+    job.items.update(state=ItemState.FAILED)
+    assert short() == (3, 0, True)
+
+
+def test_a_look_that_finds_nothing_is_news_after_a_find_or_a_wish(alice: User) -> None:
+    now = timezone.now()
+    watch = make_watch(alice, looked_at=now)
+    assert view(watch).nothing_new_at is None
+    assert view(watch, checked_at=now - MINUTE).nothing_new_at == now
+    assert view(watch, checked_at=now + MINUTE).nothing_new_at is None
+    job = make_find(alice, watch=watch)
+    seen = view(watch)
+    assert (seen.found_last, seen.nothing_new_at, seen.find_told) == (True, None, False)
+    assert view(watch, checked_at=None).find_told
+    job.items.update(created_at=now - HOUR)
+    seen = view(watch)
+    assert (seen.found_last, seen.nothing_new_at, seen.find_told) == (False, now, False)
+
+
+def test_a_look_is_slow_after_two_minutes(alice: User) -> None:
+    now = timezone.now()
+    watch = make_watch(
+        alice,
+        state=WatchState.CHECKING,
+        covered_until=None,
+        looked_at=None,
+        created_at=now,
+        next_at=now,
+    )
+    assert (view(watch).waiting, view(watch).slow) == (True, False)
+    seen = view(watch, created_at=now - HOUR, next_at=now - 3 * MINUTE)
+    assert (seen.waiting, seen.slow) == (True, True)
+    assert not view(watch, error_code="timed_out").waiting
+    assert not view(watch, state=WatchState.PAUSED, error_code="", next_at=None).waiting
+
+
+def test_more_may_be_watched_than_are_allowed_now(
+    alice: User, set_env: Callable[..., None]
+) -> None:
+    for name in ("nora", "omar"):
+        make_watch(alice, name)
+    for most, over in ((2, False), (1, True)):
+        set_env(watches_per_member=most)
+        assert overview.limits(overview.of_owner(alice.pk)).over is over
 
 
 def test_gaps_are_told_newest_first_and_on_the_days_they_touch(alice: User) -> None:
