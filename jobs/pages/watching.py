@@ -120,6 +120,10 @@ def watch(request: HttpRequest, watch_id: UUID) -> HttpResponse:
     if what not in acts:
         raise Http404
     act, said = acts[what]
+    if row.state == WatchState.ENDED:  # a page from before it did
+        words = _("Nothing was changed: this watch has ended.")
+        messages.error(request, words, extra_tags=_anchor(row))
+        return redirect(_address(row))
     try:
         act()
     except BadRhythm:

@@ -112,9 +112,33 @@ def test_a_private_and_a_missing_account_are_refused_there(visit: Open) -> None:
     mine = card(page, "locked.diary")
     expect(mine).to_contain_text("This account is private.", timeout=PATIENCE_MS)
     expect(mine.locator(".week")).to_have_count(0)
+    # Without a reload nothing is left of a watch that there is not.
+    expect(mine.locator("details")).to_have_count(0)
+    expect(page.locator("#cost")).to_have_text("You watch 0 of at most 5.")
     mine.get_by_role("button", name="Remove").tap()
     expect(card(page, "locked.diary")).to_have_count(0)
     expect(page.get_by_text("You watch nobody yet.")).to_be_visible()
+
+
+@pytest.mark.usefixtures("clean")
+def test_what_all_that_is_watched_comes_to_is_kept_up(visit: Open) -> None:
+    page = visit("phone")
+    watch(page, "quiet.owl")
+    expect(card(page, "quiet.owl")).to_contain_text("Nothing new", timeout=PATIENCE_MS)
+    watch(page, "locked.diary")
+    expect(card(page, "locked.diary")).to_contain_text("private", timeout=PATIENCE_MS)
+    expect(page.locator("#cost")).to_contain_text("You watch 1 of at most 5. 1 account =")
+    expect(page.get_by_role("button", name="Pause all")).to_have_count(0)
+    mine = card(page, "quiet.owl")
+    mine.locator("summary").tap()
+    mine.get_by_role("button", name="Save").tap()
+    expect(mine.get_by_text("Saved.")).to_be_visible()
+    # What was said moves nothing: what can be done stays beside the settings.
+    acts, settings = (mine.locator(part).bounding_box() for part in (".acts", ".options"))
+    assert acts
+    assert settings
+    assert settings["y"] < acts["y"] + acts["height"]
+    assert settings["x"] > acts["x"]
 
 
 @pytest.mark.usefixtures("clean")

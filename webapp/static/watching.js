@@ -9,11 +9,13 @@
   if (!page) return;
   let timer = 0;
 
-  // Times in the page are in the reader's zone, those that come are not yet: words alone tell.
+  // Times in the page are in the reader's zone and tick, those that come do not yet: when they are
+  // is what tells.
   const bare = (node) => {
     const copy = node.cloneNode(true);
-    for (const time of copy.querySelectorAll("time")) time.replaceChildren();
-    for (const time of copy.querySelectorAll("[title]")) time.removeAttribute("title");
+    for (const time of copy.querySelectorAll("time")) time.replaceWith(time.dateTime);
+    // Another one each time.
+    for (const token of copy.querySelectorAll("[name=csrfmiddlewaretoken]")) token.remove();
     return copy.innerHTML;
   };
 
@@ -23,8 +25,9 @@
       const next = fresh.getElementById(part.id);
       if (!next) return false;
       if (bare(next) === bare(part)) continue;
-      const row = next.closest(".watch");
-      part.closest(".watch").className = row.className;
+      const row = part.closest(".watch");
+      const freshRow = next.closest(".watch");
+      if (row) row.className = freshRow.className;
       const words = part.querySelector(".words");
       const focused = part.contains(document.activeElement) ? document.activeElement : null;
       const place = focused && (focused.value || focused.getAttribute("href"));
@@ -36,6 +39,14 @@
         spoken.replaceWith(words);
       }
       part.replaceChildren(...came.childNodes);
+      // Nothing is to be set, or was, of a watch that has ended.
+      if (row && !freshRow.querySelector(".options")) {
+        for (const stale of row.querySelectorAll(".options, .said")) {
+          const left = stale.contains(document.activeElement);
+          stale.remove();
+          if (left) part.querySelector("button, a")?.focus();
+        }
+      }
       if (place) {
         const again = [...part.querySelectorAll("button, a")].find(
           (node) => (node.value || node.getAttribute("href")) === place,

@@ -143,6 +143,37 @@ def test_a_look_that_brought_nothing_failed_and_is_not_incomplete(
 # --- what is no longer so ---
 
 
+@pytest.mark.parametrize("what", ["change", "renew", "pause", "resume", "check"])
+def test_of_a_watch_that_has_ended_nothing_is_said_to_be_saved(
+    client: Client, alice: User, what: str
+) -> None:
+    watch = make_watch(alice, state=WatchState.ENDED, next_at=None, error_code="private_account")
+    sent = {"what": what, "note": "kept nowhere"}
+    page = shown(client.post(f"{URL}{watch.pk}/", sent, follow=True))
+    assert "Nothing was changed: this watch has ended." in page
+    assert "Saved." not in page
+    assert "Renewed." not in page
+    assert Watch.objects.get().note == ""
+
+
+def test_what_changes_when_a_watch_ends_is_looked_at_again(client: Client, alice: User) -> None:
+    """The page's script replaces what is `data-live`, and keeps settings only where there are."""
+    for name in ("nora", "omar"):
+        make_watch(alice, name)
+    page = shown(client.get(URL))
+    numbers = page.split('id="live-numbers" data-live>')[1].split('<ul class="watches">')[0]
+    assert 'id="cost"' in numbers
+    assert "Pause all" in numbers
+    Watch.objects.update(state=WatchState.ENDED, next_at=None)
+    page = shown(client.get(URL))
+    assert 'class="options"' not in page
+    assert "You watch 0 of at most 5." in page
+    # What begins it anew is part of what is replaced.
+    live = page.split("data-live>")[3]
+    assert "Watch again" in live
+    assert 'name="line" value="@nora"' in live
+
+
 def test_more_than_are_allowed_now_are_not_said_to_be(
     client: Client, alice: User, set_env: Callable[..., None]
 ) -> None:
