@@ -27,7 +27,7 @@ MASKED_FIELDS: Final[dict[type[Model], tuple[str, ...]]] = {
     ),
     Story: ("tiktok_id", "caption", "source_url"),
     Artifact: ("name", "sha256"),
-    Watch: ("account", "note", "seen"),
+    Watch: ("account", "name", "nickname", "note", "seen"),
 }
 """The fields that tell what was fetched, or that a job's owner wrote."""
 
