@@ -40,6 +40,23 @@ def test_nothing_sideways(device: str, visit: Open) -> None:
     expect(page.get_by_role("button", name="Delete files now")).to_have_count(0)
 
 
+@pytest.mark.parametrize("locale", ["en", "de-DE"])
+@pytest.mark.parametrize("width", [320, 390, 1280])
+def test_the_words_of_the_list_of_tables_are_whole(width: int, locale: str, visit: Open) -> None:
+    page = visit(viewport={"width": width, "height": 800}, locale=locale)
+    page.goto("/admin/tables/")
+    words = page.locator("[class*='app-'] :is(caption, th, td) a")
+    assert words.count() > 8
+    broken = words.evaluate_all(
+        """(links) => links.filter((link) => {
+          const all = document.createRange();
+          all.selectNodeContents(link);
+          return all.getClientRects().length > 1;
+        }).map((link) => link.textContent)"""
+    )
+    assert not broken
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("device", DEVICES)
 def test_nothing_serious_in_the_question_before_an_act(
