@@ -79,6 +79,10 @@ class _AdminsAlone(SafeLookupsAdmin):
         title = {"title": capfirst(self.opts.verbose_name_plural)}
         return super().changelist_view(request, title | (extra_context or {}))
 
+    def get_action_choices(self, request: HttpRequest, default_choices: Any = None) -> Any:
+        """The actions, under a word and not under dashes."""
+        return super().get_action_choices(request, default_choices or [("", _("Choose"))])
+
     def has_module_permission(self, request: HttpRequest) -> bool:
         """Permission for admins alone."""
         return bool(request.user.is_active and getattr(request.user, "is_superuser", False))
@@ -108,7 +112,7 @@ class ChannelAdmin(_AdminsAlone):
     """Channels that members may pick. Their addresses are never shown."""
 
     form = ChannelForm
-    list_display = ("name", "masked", "created_at")
+    list_display = ("name", "masked", moment_column(Channel, "created_at"))
     ordering = ("name",)
 
     @admin.display(description=gettext_lazy("address"))

@@ -75,6 +75,13 @@ def test_the_example_of_an_address_takes_no_members_name_for_an_address(browser:
     assert "mailto" not in page
 
 
+def test_the_list_speaks_like_the_others(browser: Client) -> None:
+    add(browser)
+    page = plain(browser.get(CHANNELS).content)
+    assert "---------" not in page
+    assert '<td class="field-created_at"><time datetime=' in page
+
+
 def test_a_new_name_keeps_the_address(browser: Client) -> None:
     add(browser)
     row = Channel.objects.get()
