@@ -6,16 +6,18 @@ from datetime import timedelta
 from typing import Any, Final
 
 from django.contrib import admin
-from django.db.models import Count, Model, OuterRef, QuerySet, Subquery
+from django.db.models import Count, Exists, Model, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from jobs.admin import masking, reveal
 from jobs.admin.confirmed_actions import ConfirmedAction, ConfirmedActionsAdmin, for_each
 from jobs.admin.model_admins import ExplainedAdmin
-from jobs.models import Watch, WatchGap
+from jobs.models import Watch, WatchGap, WatchingPause, WatchState
+from jobs.templatetags.words import when
 from jobs.watching import watches
 from jobs.watching.coverage import STRIP_DAYS, open_gap
 from jobs.wording import span
@@ -57,7 +59,8 @@ class WatchAdmin(ExplainedAdmin):
     """Watches: who watches how often, and how well that goes."""
 
     list_display = (
-        "short_id", "whom", "owner", "state", "rhythm", "why", "holes", "covered_until", "next_at",
+        "short_id", "whom", "standing", "holes", "next_look", "covered_until", "why", "rhythm",
+        "owner",
     )  # fmt: skip
     list_filter = ("state", "created_at", "owner")
     list_select_related = ("owner", "account")
@@ -69,12 +72,15 @@ class WatchAdmin(ExplainedAdmin):
     actions = tuple(confirmed_actions)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Watch]:
-        """Watches with `week_gaps`: how many gaps of theirs end within the last week."""
+        """Watches with `week_gaps`: how many gaps of theirs end within the last week; `rests`:
+        whether all watching is paused."""
         since = timezone.now() - timedelta(days=STRIP_DAYS)
         gaps = WatchGap.objects.filter(watch=OuterRef("pk"), ends_at__gt=since).order_by()
         rows: QuerySet[Watch] = super(ConfirmedActionsAdmin, self).get_queryset(request)
         counted = gaps.values("watch").annotate(n=Count("pk")).values("n")
-        return rows.select_related("account").annotate(week_gaps=Subquery(counted))
+        return rows.select_related("account").annotate(
+            week_gaps=Subquery(counted), rests=Exists(WatchingPause.objects.all())
+        )
 
     def has_pause_permission(self, request: HttpRequest) -> bool:
         """Permission to have watches of others rest."""
@@ -100,6 +106,17 @@ class WatchAdmin(ExplainedAdmin):
     def whom(self, row: Any) -> str:
         """The account's name, where this reader may see it."""
         return f"@{row.account.name}" if getattr(row, "is_shown", False) else masking.MASK
+
+    @admin.display(description=_("state"), ordering="state")
+    def standing(self, row: Any) -> str:
+        """Its state; for one that would be looked at, that all watching is paused."""
+        running = row.state in {WatchState.CHECKING, WatchState.ACTIVE}
+        return str(_("paused by an admin") if row.rests and running else row.get_state_display())
+
+    @admin.display(description=_("next look"), ordering="next_at")
+    def next_look(self, row: Any) -> SafeString | str:
+        """When it is looked at next; none while all watching is paused."""
+        return ("" if row.rests else when(row.next_at)) or "–"
 
     @admin.display(description=_("how often"), ordering="every_s")
     def rhythm(self, row: Watch) -> str:

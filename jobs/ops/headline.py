@@ -94,6 +94,8 @@ def _slower(now: Dashboard) -> str:
     """What is slower or later than it should be; "" for nothing."""
     if now.breaker_open:
         waiting = now.queue.waiting_for_tiktok
+        if not waiting and now.queue.waiting:  # for something else, which is told below
+            return _("TikTok is refusing this server; no link is waiting for that.")
         if not waiting:
             return _("TikTok is refusing this server; no link is waiting.")
         words = ngettext(

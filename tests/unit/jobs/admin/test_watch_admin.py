@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -11,6 +12,7 @@ from django.test import Client
 from django.utils import timezone
 
 from jobs.models import Watch, WatchGap, WatchState
+from jobs.watching import permission
 from tests.factories import make_user
 from tests.unit.jobs.admin.browse import choose_action, run_action
 from tests.unit.jobs.pages.pages import shown
@@ -42,6 +44,27 @@ def test_the_list_tells_states_and_holes_and_no_names(browser: Client, watch: Wa
     for secret in SECRETS:
         assert secret not in page
         assert secret not in row
+
+
+def test_what_goes_wrong_stands_before_whose_it_is(browser: Client, watch: Watch) -> None:
+    row = shown(browser.get(LIST)).partition("<tbody>")[2]
+    columns = re.findall(r'class="field-(\w+)', row)
+    assert columns[:4] == ["short_id", "whom_column", "standing", "holes"]
+    assert columns[-1] == "owner"
+
+
+def test_while_all_watching_is_paused_no_watch_is_said_to_be_looked_at(
+    browser: Client, watch: Watch
+) -> None:
+    make_watch(watch.owner, "gone.bakery", state=WatchState.ENDED, next_at=None)
+    assert browser.get(LIST).content.count(b"<time") > 2
+    page = shown(browser.get(LIST))
+    assert '<td class="field-standing">watching</td>' in page
+    permission.set_paused(paused=True)
+    page = shown(browser.get(LIST))
+    assert page.count('<td class="field-standing">paused by an admin</td>') == 1
+    assert page.count('<td class="field-standing">ended</td>') == 1
+    assert page.count('<td class="field-next_look">–</td>') == 2
 
 
 def test_my_own_are_not_masked(browser: Client, boss: User) -> None:

@@ -96,6 +96,14 @@ def failing(failed: int, settled: int) -> RecentOutcomes:
             WARN,
             "TikTok is refusing this server; no link is waiting.",
         ),
+        (
+            {
+                "breaker": BreakerState(NOW + timedelta(minutes=4), "refused"),
+                "queue": replace(QUIET.queue, waiting=1),
+            },
+            WARN,
+            "TikTok is refusing this server; no link is waiting for that.",
+        ),
         ({"breaker": BreakerState(NOW - timedelta(minutes=4), "refused")}, FINE, None),
         ({"workers_wanted": 3}, WARN, "Only 1 of 3 workers are online."),
         (
