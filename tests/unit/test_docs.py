@@ -6,6 +6,7 @@ import ast
 import re
 from fnmatch import fnmatch
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,8 @@ FILE = re.compile(r"`((?:jobs|stories|webapp|accounts|notices|tests|benchmarks|d
 MAKE = re.compile(r"(?:`|^|&& )make ([a-z-]+)", re.MULTILINE)
 MANAGE = re.compile(r"\bmanage\.py ([a-z]+)")
 LINK = re.compile(r"\]\((?!https?:|#)([\w./-]+)[^)]*\)")
+FIRST = re.compile(r"\| `(?:STORYKEEP_)?\w+` \|")
+"""A row of a table that is about one name."""
 
 
 def name_of(path: Path) -> str:
@@ -32,6 +35,15 @@ def test_what_a_page_names_is_there(page: Path) -> None:
     missing = [name for name in FILE.findall(text) if not (ROOT / name).exists()]
     missing += [link for link in LINK.findall(text) if not (page.parent / link).exists()]
     assert missing == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_a_table_names_nothing_twice(page: Path) -> None:
+    """Of a setting or a code that stands there twice, one of the two is soon wrong."""
+    lines = page.read_text(encoding="utf-8").splitlines()
+    for _, rows in groupby(lines, key=lambda line: line.startswith("|")):
+        names = [match[0] for row in rows if (match := FIRST.match(row))]
+        assert sorted(names) == sorted(set(names))
 
 
 def test_the_map_has_a_row_for_everything_one_looks_for() -> None:
