@@ -54,6 +54,10 @@ class NoticeForm(forms.Form):
         coerce=_hour,
         empty_value=None,
         required=False,
+        help_text=_(
+            "All hours are on the clock of the device this is saved on. A message once a day comes "
+            "at its hour, also within quiet hours."
+        ),
     )
     channel = forms.ModelChoiceField(
         label=_("Channel"),
@@ -91,13 +95,15 @@ class NoticeForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         """The answers. Quiet hours end at seven unless one says so; an error where they could not,
-        or where their beginning is missing."""
+        where their beginning is missing, or where they would be none."""
         answers: dict[str, Any] = super().clean() or self.cleaned_data
         begins = answers.get("quiet_from")
         if answers.get("quiet_until", 0) is None and begins not in {None, _QUIET_UNTIL}:
             answers["quiet_until"] = _QUIET_UNTIL
         if (answers.get("quiet_from") is None) != (answers.get("quiet_until") is None):
             self.add_error("quiet_until", _("Choose when quiet hours begin and when they end."))
+        elif begins is not None and begins == answers.get("quiet_until"):
+            self.add_error("quiet_until", _("Quiet hours cannot end at the hour they begin."))
         return answers
 
     def fill(self, preference: Preference) -> None:

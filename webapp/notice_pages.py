@@ -26,13 +26,13 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from jobs.files import times
 from jobs.queue import broker, routing
-from notices import outbox, planning, subscriptions, vapid, webhooks
+from notices import planning, subscriptions, vapid, webhooks
 from notices.kinds import DeliveryState, Kind, Way
 from notices.models import Delivery, Message, Preference, PushSubscription, Webhook
-from notices.outbox import News
 from notices.subscriptions import SubscriptionRefused
 from notices.vapid import NoKey
 from notices.wording import write
+from webapp import notice_trials
 from webapp.notice_form import NoticeForm
 from webapp.notice_sessions import SUBSCRIPTION
 
@@ -218,21 +218,12 @@ def _remove_device(request: HttpRequest, user: User) -> HttpResponse:
 
 def _test(request: HttpRequest, user: User) -> HttpResponse:
     way = request.POST["test"]
-    now = timezone.now()
-    sent = way in Way.values and outbox.add(
-        News(
-            owner_id=user.pk,
-            kind=Kind.TEST,
-            # Not more often than every ten seconds.
-            key=f"test:{user.pk}:{way}:{int(now.timestamp()) // 10}",
-            facts={"way": way},
-        )
-    )
-    if sent:
+    if way not in Way.values:
+        return redirect("notifications")
+    if notice_trials.send(user.pk, Way(way)):
         broker.send_periodic(routing.SEND_NOTICES)  # else it goes within a quarter of a minute
-        messages.success(request, _("A test is on its way. It takes a few seconds."))
     back = "phone" if request.POST.get("back") == "phone" else "notifications"
-    return redirect(back)
+    return redirect(f"{reverse(back)}#test-{way}")  # where it is said what becomes of it
 
 
 _DOES: Final = {
@@ -263,11 +254,13 @@ def _page(
         "form": form or NoticeForm(preference=preference),
         "devices": [(device, device.pk == here) for device in devices],
         "channel": preference.channel,
+        "channel_told_at": preference.channel and notice_trials.last_told(preference),
         "webhook": Webhook.objects.filter(pk=user.pk).first(),
         "refused_address": refused_address,
         "secret": secret,
         "has_links": bool(settings.STORYKEEP.public_url),
         "missed": _missed(user, preference),
+        "trials": notice_trials.last(user.pk),
     }
     return render(request, "registration/notifications.html", context, status=status)
 
@@ -290,6 +283,8 @@ def _missed(user: User, preference: Preference) -> list[tuple[Delivery, str]]:
 def _title(batch: list[Message], preference: Preference) -> str:
     if not batch:
         return ""
+    if batch[0].kind == Kind.TEST:  # the words it would have brought did not come true
+        return _("Test message")
     return write(
         batch,
         names=True,

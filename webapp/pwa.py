@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from jobs.pages import qr, share_target
-from webapp import notice_pages
+from webapp import notice_pages, notice_trials
 from webapp.context import theme
 
 SHELL = (
@@ -162,6 +162,8 @@ def phone(request: HttpRequest) -> HttpResponse:
         "code": qr.svg(home, _("This instance as a QR code")),
     }
     context |= notice_pages.push_context(request)
+    if context.get("push_here"):
+        context["trials"] = notice_trials.last(request.user.pk or 0)
     response = render(request, "phone.html", context)
     response.headers["Cache-Control"] = "private, no-store"
     return response

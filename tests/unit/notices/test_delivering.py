@@ -156,6 +156,27 @@ def test_what_may_work_later_is_tried_again_ever_more_rarely(
     assert ended() == (DeliveryState.GIVEN_UP, reason)
 
 
+@pytest.mark.parametrize(("retry_after_s", "tries"), [(None, 2), (5, 2), (1800, 1)])
+def test_a_test_fails_while_somebody_looks_on(
+    alice: User,
+    browser: Browser,
+    clock: Clock,
+    outside: Outside,
+    network: Network,
+    retry_after_s: float | None,
+    tries: int,
+) -> None:
+    Preference.objects.update(quiet_from=NOON.hour, quiet_until=NOON.hour + 2, time_zone="UTC")
+    network.answers, network.retry_after_s = [503], retry_after_s
+    outbox.add(News(owner_id=alice.pk, kind=Kind.TEST, key="test", facts={"way": Way.PUSH}))
+    planning.plan(clock())
+    for _ in range(10):
+        deliver(outside, clock)
+        clock.forward(seconds=5)
+    assert ended() == (DeliveryState.GIVEN_UP, Reason.BUSY)
+    assert len(network.requests) == tries
+
+
 def test_a_push_service_says_when_to_come_again(
     alice: User, browser: Browser, clock: Clock, outside: Outside, network: Network
 ) -> None:

@@ -68,3 +68,11 @@ def test_quiet_hours_last_until_seven_unless_one_says_so(begins: str, ends: int 
     if form.is_valid():
         form.fill(preference)
     assert preference.quiet_until == ends
+
+
+def test_quiet_hours_that_would_be_none_are_refused() -> None:
+    form = NoticeForm(
+        {"own": "yes", "quiet_from": "7", "quiet_until": "7"}, preference=Preference()
+    )
+    assert form.errors == {"quiet_until": ["Quiet hours cannot end at the hour they begin."]}
+    assert "also within quiet hours" in str(form)

@@ -256,7 +256,7 @@ def test_the_phone_page_offers_a_test_once_this_one_is_told(
     subscribe(client, Browser())
     assert "Send a test" in text(client.get("/phone/", secure=True))
     response = client.post(PAGE, {"test": "push", "back": "phone"})
-    assert response["Location"] == "/phone/"
+    assert response["Location"] == "/phone/#test-push"
     assert sent == ["webapp.celery.send_notices"]
     assert Message.objects.get().kind == Kind.TEST
 
