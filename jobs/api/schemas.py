@@ -72,7 +72,9 @@ class OptionsIn(BaseModel):
 class JobIn(BaseModel):
     """`lines`, one name or link each, or `text` as pasted from anywhere."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"lines": ["@harbour.bakery"]}]}
+    )
 
     lines: list[Text] | None = None
     text: Text | None = None

@@ -24,7 +24,10 @@ def _named(text: str | None) -> str | None:
 class WatchIn(BaseModel):
     """`line`, a name or link as in a job, or `name`, with or without "@"."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"name": "harbour.bakery", "every_s": 21600}]},
+    )
 
     line: Annotated[Text | None, AfterValidator(_named)] = None
     name: Annotated[Text | None, AfterValidator(_named)] = None
@@ -46,7 +49,9 @@ class WatchIn(BaseModel):
 class WatchPatch(BaseModel):
     """What to change. `renew`: let it go on for another 30 days; so does any change but a pause."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"note": "For the exhibition in spring"}]}
+    )
 
     every_s: Seconds | None = None
     note: Note | None = None

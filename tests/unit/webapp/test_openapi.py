@@ -14,6 +14,7 @@ from jobs.api.schemas import ErrorOut
 from jobs.queue import submission
 from tests.factories import make_artifact, make_item, make_job, make_story
 from tests.unit.jobs.api.scripts import Script, error_of, make_full_job
+from tests.watched import make_watch
 
 pytestmark = pytest.mark.django_db
 
@@ -183,3 +184,22 @@ def test_the_description_reads_well(client: Client) -> None:
     shown = re.search(r"`(\{.*\})`", found["info"]["description"])
     assert shown
     assert set(json.loads(shown[1])["error"]) == set(ErrorOut.model_fields)
+
+
+def test_the_example_of_every_body_is_taken(alice: Script, set_env: Callable[..., None]) -> None:
+    """The page of the description sends it as it stands there."""
+    set_env(watches="members")
+    own = {"watch_id": str(make_watch(alice.user).pk), "job_id": str(make_job(alice.user).pk)}
+    found = alice.client.get("/api/v1/openapi.json").json()
+    sent = 0
+    for path, calls in found["paths"].items():
+        for method, call in calls.items():
+            for body in call.get("requestBody", {}).get("content", {}).values():
+                schema = body["schema"]
+                named = found["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+                [example] = named["examples"]
+                address = path.removeprefix("/api/v1").format(**own)
+                answer = alice.call(method.upper(), address, example)
+                assert answer.status_code < 300, (path, answer.content)
+                sent += 1
+    assert sent == 3
