@@ -171,6 +171,7 @@ def _context(
         "etag": _etag(_state_of(taken, reader, wish), page),
         "lines": renderer.lines(),
         "in_library": bool(reader.library),
+        "is_copying": reader.is_copying,
         "rows": renderer.rows,
         "heroes": renderer.heroes and bool(snapshot.stories),
         "query": found.query(),

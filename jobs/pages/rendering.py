@@ -56,7 +56,8 @@ class Reader:
     """What HTML depends on beside the job. day: the date where the reader is, for "yesterday".
 
     prefix: where the site lies below its host. library: how far the job's stories have come in the
-    library, each after TikTok's id; None where the reader is not offered to keep any.
+    library, each after TikTok's id; None where the reader is not offered to keep any. library_away:
+    its disk is, so what is not there yet waits.
     """
 
     user_id: str
@@ -65,6 +66,7 @@ class Reader:
     day: str
     prefix: str
     library: tuple[tuple[str, Kept], ...] | None = None
+    library_away: bool = False
 
     @classmethod
     def of(cls, request: HttpRequest, job_id: UUID | None = None) -> Reader:
@@ -75,12 +77,22 @@ class Reader:
         found = shown.of_job(int(request.user.pk or 0), job_id) if job_id else None
         return cls(
             library=None if found is None else tuple(found.items()),
+            library_away=_is_any_waiting(found) and shown.is_away(),
             user_id=str(request.user.pk),
             language=get_language() or "",
             zone=str(timezone.get_current_timezone()),
             day=timezone.localdate().isoformat(),
             prefix=get_script_prefix(),
         )
+
+    @property
+    def is_copying(self) -> bool:
+        """Whether something of the job is on its way to the library."""
+        return not self.library_away and _is_any_waiting(dict(self.library or ()))
+
+
+def _is_any_waiting(found: Mapping[str, Kept] | None) -> bool:
+    return any(kept.state == CopyState.WAITING for kept in (found or {}).values())
 
 
 def held_tags(request: HttpRequest) -> frozenset[str]:
@@ -181,14 +193,16 @@ class LineRenderer:
         )
 
     def _keep_offer(self, story: StoryView) -> str:
-        """What is said of a story and the library: `offer` to keep it, that it is `kept` or
-        `waiting`, or "" for nothing."""
+        """What is said of a story and the library: `offer` to keep it, that it is `kept`,
+        `waiting`, or waiting while the library is `away`, or "" for nothing."""
         if self.reader.library is None:
             return ""
         kept = dict(self.reader.library).get(story.tiktok_id)
         if kept is None or kept.files < story.saved or kept.state == CopyState.FAILED:
             return "offer"
-        return "kept" if kept.state == CopyState.KEPT else "waiting"
+        if kept.state == CopyState.KEPT:
+            return "kept"
+        return "away" if self.reader.library_away else "waiting"
 
     def _kept(
         self, kind: str, row_id: UUID, tag: str, make: Callable[[], SafeString]

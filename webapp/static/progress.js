@@ -147,6 +147,8 @@
   // --- when to ask ---------------------------------------------------------------------------
 
   const settled = () => root.hasAttribute("data-settled");
+  // Also what is settled may be on its way to the library.
+  const resting = () => settled() && !root.hasAttribute("data-copying");
 
   const wait = () => {
     const age = Date.now() - started;
@@ -157,7 +159,7 @@
 
   const plan = () => {
     clearTimeout(timer);
-    if (!over && !settled() && !document.hidden) timer = setTimeout(ask, wait());
+    if (!over && !resting() && !document.hidden) timer = setTimeout(ask, wait());
   };
 
   // What the person is told: "" hides it. The words stand in the page, one for each outcome.
@@ -288,14 +290,14 @@
 
   // After a sleep, a request from before it may never be answered: it makes room for another.
   const wake = () => {
-    if (settled()) return;
+    if (resting()) return;
     if (busy) request.abort();
     else ask();
   };
 
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) clearTimeout(timer);
-    else if (settled()) ask(); // once: its files may be gone by another tab's act
+    else if (resting()) ask(); // once: its files may be gone by another tab's act
     else wake();
   });
   window.addEventListener("online", wake);

@@ -74,11 +74,13 @@ def test_the_page_says_how_far_it_has_come(library: Path, browser: Client) -> No
     assert answer["Location"].endswith(f"#story-{story.pk}")
     page = page_of(browser, story)
     assert page.count("Being copied to the library") == 2  # on the tile, and in its menu
+    assert "data-settled data-copying>" in page  # so it is asked about until it is there
     assert OFFER not in page.replace("Kept for good", "")
     tags.append(browser.get(fragment).headers["ETag"])
     run.run()
     page = page_of(browser, story)
     assert page.count("Kept for good") == 2
+    assert "data-copying" not in page
     assert '<dd class="library">' in page
     tags.append(browser.get(fragment).headers["ETag"])
     assert len(set(tags)) == 3
@@ -131,7 +133,10 @@ def test_that_the_library_is_away_is_said_where_it_is_asked_for(
     run.run()
     answer = browser.post(reverse("story_keep", args=[story.pk]), follow=True)
     assert "It is copied once the library’s disk is there." in answer.content.decode()
-    assert "being copied" not in answer.content.decode()
+    page = answer.content.decode()
+    assert "being copied" not in page.lower()
+    assert page.count("Waits for the library’s disk") == 2
+    assert "data-copying" not in page
 
 
 def test_nobody_keeps_a_story_of_somebody_else(library: Path) -> None:
