@@ -39,7 +39,9 @@ class PasteForm(forms.Form):
 
 
 class SearchForm(forms.Form):
-    """Words and a state to narrow the history down to."""
+    """Words to narrow the history down to, and a state or that watches found it."""
+
+    FOUND = "found"
 
     q = forms.CharField(required=False, max_length=200)
-    state = forms.ChoiceField(choices=ItemState.choices, required=False)
+    state = forms.ChoiceField(choices=[*ItemState.choices, (FOUND, "")], required=False)

@@ -42,12 +42,14 @@ STATE_FILTERS: Final = (
 @login_required
 @require_safe
 def history(request: HttpRequest) -> HttpResponse:
-    """All jobs of the user, newest first. `?q=` searches, `?state=` filters, `?page=` turns."""
+    """All jobs of the user, newest first. `?q=` searches, `?state=` filters, by `found` for
+    what watches found, `?page=` turns."""
     form = SearchForm(request.GET)
     form.is_valid()  # a value that makes no sense is left out
     words, chosen = (form.cleaned_data.get(name, "") for name in ("q", "state"))
-    state = ItemState(chosen) if chosen else None
-    jobs = cards.search_jobs(request.user, words, state)
+    found = chosen == SearchForm.FOUND
+    state = ItemState(chosen) if chosen and not found else None
+    jobs = cards.search_jobs(request.user, words, state, from_watch=found)
     page = Paginator(jobs, JOBS_PER_PAGE).get_page(request.GET.get("page"))
     listed = [job.pk for job in page.object_list]
     days = [
@@ -60,7 +62,7 @@ def history(request: HttpRequest) -> HttpResponse:
         "days": days,
         "page": page,
         "sought": words,
-        "chosen": state,
+        "chosen": chosen,
         "states": STATE_FILTERS,
         "manage": True,
         "in_library": forgetting.jobs_with_copies(int(request.user.pk or 0), listed),

@@ -149,11 +149,18 @@ class FoundJobs(Sequence[Job]):
 
 
 def search_jobs(
-    user: AbstractBaseUser | AnonymousUser, words: str = "", state: ItemState | None = None
+    user: AbstractBaseUser | AnonymousUser,
+    words: str = "",
+    state: ItemState | None = None,
+    *,
+    from_watch: bool = False,
 ) -> QuerySet[Job] | FoundJobs:
     """This user's jobs, newest first. words: only jobs that mention them in the note, a line, an
-    account's name or a caption. state: only jobs in that state."""
+    account's name or a caption. state: only jobs in that state. from_watch: only what watches
+    found."""
     jobs: QuerySet[Job] = Job.objects.visible_to(user).order_by("-created_at", "-id")
+    if from_watch:
+        jobs = jobs.filter(from_watch=True)
     if state:
         jobs = lists.in_state(jobs, state)
     words = words.strip().removeprefix("@")

@@ -83,7 +83,7 @@ def test_adding_finding_and_collecting_on_a_phone(
 
     mine.get_by_role("link", name="Open").tap()
     settle(page)
-    expect(page.locator("#job-clock")).to_contain_text("Kept until you have it, at most until")
+    expect(page.locator("#job-clock")).to_contain_text("Kept until you have it, until")
     expect(page.get_by_text("Watched: @watched.morning")).to_be_visible()
     job = page.url
     page.goto("/")

@@ -50,6 +50,20 @@ def test_history_can_be_narrowed_to_a_result(client: Client, alice: User) -> Non
     assert str(done.pk) in shown(client.get("/history/?state=nonsense"))
 
 
+def test_history_can_be_narrowed_to_what_watches_found(client: Client, alice: User) -> None:
+    own, found = saved(alice), saved(alice)
+    Job.objects.filter(pk=found.pk).update(from_watch=True)
+    assert "Found by a watch" not in shown(client.get("/history/"))  # who may not watch
+    page = shown(client.get("/history/?state=found"))
+    assert str(found.pk) in page
+    assert str(own.pk) not in page
+    assert 'href="?state=found" aria-current="true"' in page
+    assert '<input type="hidden" name="state" value="found">' in page
+    assert "Nothing here mentions" in shown(client.get("/history/?state=found&q=nowhere"))
+    Job.objects.update(from_watch=False)
+    assert "Watches have found nothing yet." in shown(client.get("/history/?state=found"))
+
+
 def test_history_has_pages(client: Client, alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(history, "JOBS_PER_PAGE", 2)
     for _ in range(3):

@@ -404,7 +404,7 @@ def test_a_job_of_a_watch_says_so_and_that_its_files_wait(client: Client, alice:
     job = make_find(alice)
     page = shown(client.get(f"/jobs/{job.pk}/"))
     assert "Found by a watch:" in page
-    assert "Kept until you have it, at most until <time" in page
+    assert "Kept until you have it, until <time" in page
     assert "as long as this instance allows" not in page
     assert "found by a watch" in shown(client.get("/history/"))
     job.artifacts.update(collected_at=timezone.now())
