@@ -10,12 +10,15 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from jobs.errors import BY_CODE, message_and_hint
+from jobs.files import library_folder
 
 
 @require_safe
 def help_page(request: HttpRequest) -> HttpResponse:
     """The help page. Open to everyone."""
-    return render(request, "jobs/help.html", {"codes": _error_codes()} | _limits())
+    context = {"codes": _error_codes()} | _limits()
+    context["has_library"] = request.user.is_authenticated and library_folder.is_set()
+    return render(request, "jobs/help.html", context)
 
 
 def _error_codes() -> list[dict[str, Any]]:
@@ -35,4 +38,5 @@ def _limits() -> dict[str, Any]:
         "retention": env.job_retention,
         "limit": env.batch_max,
         "watch_keep": env.watch_keep,
+        "immich": env.immich_url is not None,
     }
