@@ -373,41 +373,6 @@ def test_admins_are_told_what_is_not_set_up(
     assert no_link not in page
 
 
-# --- the webhook ----------------------------------------------------------------------------------
-
-
-def test_a_webhooks_secret_is_shown_once(client: Client) -> None:
-    page = text(client.post(PAGE, {"webhook": "1", "address": " https://hooks.example.org/t0ken "}))
-    assert "whsec_" in page
-    assert f'action="{PAGE}#webhook"' in page  # where the answer is shown
-    later = text(client.get(PAGE))
-    assert "whsec_" not in later
-    assert "t0ken" not in later
-    assert "hooks.example.org" in later
-    client.post(PAGE, {"webhook_off": "1"})
-    assert not Webhook.objects.exists()
-
-
-@pytest.mark.parametrize(
-    "address",
-    ["", "http://hooks.example.org/", "https://u:p@h.org/", "javascript:alert(1)", '"><b>'],
-)
-def test_an_address_that_may_not_be_used_is_shown_again(client: Client, address: str) -> None:
-    page = text(client.post(PAGE, {"webhook": "1", "address": address}), 422)
-    assert "Use a public https address" in page
-    assert page.count(" autofocus") == 1
-    assert 'id="address" ' in page.partition(" autofocus")[0].rpartition("<")[2]
-    assert "<b>" not in page
-    assert not Webhook.objects.exists()
-
-
-def test_a_host_that_is_listed(client: Client, set_env: Callable[..., None]) -> None:
-    address = {"webhook": "1", "address": "http://ha.lan:8123/hook"}
-    text(client.post(PAGE, address), 422)
-    set_env(webhook_hosts=("ha.lan:8123",))
-    text(client.post(PAGE, address))
-
-
 # --- what did not arrive --------------------------------------------------------------------------
 
 
