@@ -218,10 +218,11 @@ def open_file(path: str) -> BinaryIO:
     return os.fdopen(file, "rb")
 
 
-def remove_if_unchanged(path: str, sha256: str) -> bool:
+def remove_if_unchanged(path: str, sha256: str, *, begun: bool = False) -> bool:
     """Delete a file that has the bytes it was written with; False when it is not there any more.
 
-    Either outlives a power cut. Raises Changed, LibraryAway, OSError.
+    begun: it may have been given its name and not its bytes yet, so an empty one goes, too. Either
+    outlives a power cut. Raises Changed, LibraryAway, OSError.
     """
     folders, name = split(path)
     try:
@@ -231,7 +232,9 @@ def remove_if_unchanged(path: str, sha256: str) -> bool:
             except FileNotFoundError:  # removed by who died before the next step
                 os.fsync(folder)
                 return False
-            if not sha256 or digest_of(folder, name, facts.st_size) != sha256:
+            is_empty = begun and stat.S_ISREG(facts.st_mode) and not facts.st_size
+            is_ours = sha256 and digest_of(folder, name, facts.st_size) == sha256
+            if not is_empty and not is_ours:
                 raise Changed(path)
             os.unlink(name, dir_fd=folder)
             os.fsync(folder)

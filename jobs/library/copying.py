@@ -340,15 +340,15 @@ def remove(row: LibraryCopy) -> bool:
         return True
     if row.kept_at is not None and row.sidecar_sha256 and _is_sidecar_changed(row):
         return False
-    is_ours = True
+    is_ours, begun = True, row.kept_at is None
     try:
-        library_folder.remove_if_unchanged(row.path, row.sha256)
+        library_folder.remove_if_unchanged(row.path, row.sha256, begun=begun)
     except Changed:
-        if row.kept_at is not None:
+        if not begun:
             return False
         is_ours = False
     if row.sidecar_sha256:
-        _remove(f"{row.path}{layout.SIDECAR}", row.sidecar_sha256)
+        _remove(f"{row.path}{layout.SIDECAR}", row.sidecar_sha256, begun=begun)
     library_folder.remove_empty_folders(row.path)
     return is_ours
 
@@ -362,8 +362,8 @@ def _is_sidecar_changed(row: LibraryCopy) -> bool:
         return False
 
 
-def _remove(path: str, sha256: str) -> None:
+def _remove(path: str, sha256: str, *, begun: bool = False) -> None:
     try:
-        library_folder.remove_if_unchanged(path, sha256)
+        library_folder.remove_if_unchanged(path, sha256, begun=begun)
     except Changed:
         logger.info("a sidecar in the library was changed, and stays")

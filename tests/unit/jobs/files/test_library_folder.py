@@ -147,6 +147,22 @@ def test_a_changed_file_stays(library: Path) -> None:
     assert (library / path).read_bytes() == b"the second"
 
 
+def test_an_empty_file_goes_where_it_may_be_one_that_was_begun(library: Path) -> None:
+    """Some disks cannot give a file its name otherwise, see `library_parts`."""
+    library_folder.root()
+    place = library / "alice"
+    place.mkdir()
+    (place / "a.jpg").touch()
+    with pytest.raises(Changed):
+        library_folder.remove_if_unchanged("alice/a.jpg", sha256_of(b"the first"))
+    assert library_folder.remove_if_unchanged("alice/a.jpg", sha256_of(b"x"), begun=True)
+    (place / "a.jpg").symlink_to(library / "elsewhere")
+    os.mkfifo(place / "b.jpg")
+    for name in ("a.jpg", "b.jpg"):
+        with pytest.raises(Changed):
+            library_folder.remove_if_unchanged(f"alice/{name}", sha256_of(b"x"), begun=True)
+
+
 @pytest.mark.parametrize("path", ["", "/etc/passwd", "../x", "a/../../x", "a//b", "a/", "a/\0"])
 def test_a_path_that_leads_out_is_none(library: Path, path: str) -> None:
     library_folder.root()

@@ -202,7 +202,7 @@ def test_wherever_it_was_killed_what_comes_next_is_right(
     come_out_right(library, change)
 
 
-@pytest.mark.parametrize("file_system", FILE_SYSTEMS[1:2], indirect=True)
+@pytest.mark.parametrize("file_system", FILE_SYSTEMS[1:], indirect=True)
 def test_so_it_is_without_hard_links(library: Path, file_system: str) -> None:
     come_out_right(library, told_otherwise)
 
