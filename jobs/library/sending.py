@@ -9,7 +9,7 @@ from typing import Final
 
 from django.conf import settings
 from django.db import DatabaseError, transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from jobs.files import library_folder
@@ -57,7 +57,7 @@ def due(now: datetime) -> QuerySet[LibraryCopy]:
     """Rows that are to be sent now, in order: one that was refused does not keep others back."""
     with_key = LibraryChoice.objects.exclude(immich_key="").filter(owner__is_active=True)
     return LibraryCopy.objects.filter(
-        Q(send_not_before=None) | Q(send_not_before__lte=now),
+        turns.is_time("send_not_before", now),
         send_state=SendState.WAITING,
         state=CopyState.KEPT,
         role=CopyRole.MEDIA,

@@ -22,6 +22,8 @@ LEASE: Final = timedelta(minutes=10)
 """For so long a row belongs to whoever took it, unless they say that they still work on it."""
 FIRST_PAUSE_S: Final = 60.0
 LONGEST_PAUSE_S: Final = 3600.0
+FARTHEST: Final = timedelta(seconds=LONGEST_PAUSE_S) + LEASE
+"""Nothing is put off for longer: what lies farther ahead was said by a clock that was wrong."""
 HOLD_BEFORE: Final = timedelta(minutes=10)
 """Saved files that a row waits for are kept longer when they have no more than this left."""
 
@@ -29,6 +31,13 @@ HOLD_BEFORE: Final = timedelta(minutes=10)
 def pause(tries: int) -> timedelta:
     """How long after so many tries the next one is."""
     return timedelta(seconds=min(FIRST_PAUSE_S * 2 ** min(tries, 12), LONGEST_PAUSE_S))
+
+
+def is_time(column: str, now: datetime) -> Q:
+    """Of rows that may be touched now. column: the one that says from when on."""
+    return (
+        Q(**{column: None}) | Q(**{f"{column}__lte": now}) | Q(**{f"{column}__gt": now + FARTHEST})
+    )
 
 
 def due(now: datetime) -> QuerySet[LibraryCopy]:
@@ -40,7 +49,7 @@ def due(now: datetime) -> QuerySet[LibraryCopy]:
         state=CopyState.WAITING,
     )
     rows = LibraryCopy.objects.filter(
-        Q(not_before=None) | Q(not_before__lte=now),
+        is_time("not_before", now),
         state__in=[CopyState.WAITING, CopyState.REMOVING],
     )
     early = Q(role=CopyRole.STORY, state=CopyState.WAITING) & Exists(others)
@@ -60,7 +69,8 @@ def take(now: datetime | None = None) -> LibraryCopy | None:
 
 def in_work(numbers: Collection[int], now: datetime | None = None) -> set[int]:
     """Which of these rows somebody may be working on. numbers: their primary keys."""
-    taken = LibraryCopy.objects.filter(pk__in=numbers, not_before__gt=now or timezone.now())
+    rows = LibraryCopy.objects.filter(pk__in=numbers)
+    taken = rows.exclude(is_time("not_before", now or timezone.now()))
     return set(taken.values_list("pk", flat=True))
 
 

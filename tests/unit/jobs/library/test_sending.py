@@ -243,6 +243,15 @@ def test_an_answer_that_is_none_is_tried_a_few_times(
     assert (row.send_state, row.send_reason) == (SendState.FAILED, "immich_failed")
 
 
+def test_a_file_that_was_taken_by_a_clock_that_was_wrong_is_sent(server: Immich) -> None:
+    story = saved()
+    run.run()
+    choices.set_key(story.owner_id, KEY)
+    LibraryCopy.objects.update(send_not_before=timezone.now() + timedelta(days=30))
+    run.run()
+    assert len(server.assets) == 1
+
+
 def test_a_file_that_was_changed_is_not_sent(server: Immich, library: Path) -> None:
     story = saved()
     run.run()

@@ -38,6 +38,21 @@ def test_a_row_of_a_worker_that_died_is_taken_again_later() -> None:
     assert again.tries == 2
 
 
+def test_a_row_that_was_taken_by_a_clock_that_was_wrong_is_due() -> None:
+    one = row()
+    now = timezone.now()
+    turns.take(now + timedelta(days=30))
+    assert turns.in_work([one.pk], now) == set()
+    assert turns.take(now) is not None
+    assert turns.in_work([one.pk], now) == {one.pk}
+
+
+def test_nothing_is_put_off_for_longer_than_it_can_be() -> None:
+    one = row(tries=1000)
+    turns.put_off(one, "full")
+    assert turns.take() is None
+
+
 def test_a_json_comes_after_its_files() -> None:
     row(0, role=CopyRole.STORY)
     media = row()
