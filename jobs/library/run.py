@@ -25,8 +25,6 @@ logger = logging.getLogger(__name__)
 
 LONGEST_S: Final = 240.0
 """No further file is begun after so many seconds: the next run goes on."""
-MOST_TRIES: Final = 8
-"""Of a row that fails by a mistake of ours."""
 
 
 def run() -> int:
@@ -110,7 +108,7 @@ def _work_on(row: LibraryCopy, library: Held) -> None:
         raise
     except Exception:
         logger.exception("library file %s failed", row.pk)
-        if row.tries >= MOST_TRIES:
+        if row.tries >= turns.MOST_TRIES:
             turns.give_up(row, "internal")
         else:
             turns.put_off(row, "internal")

@@ -1,11 +1,13 @@
 """Whose turn it is in the library: a row is taken for a while, kept, put off, or given up.
 
 A row that somebody works on is not due until their time is over, so it is neither lost with a
-worker that dies nor taken twice.
+worker that dies nor taken twice. Whoever ends orderly says why the row waits, or has it be due at
+once: so one whose time was over, without a reason, was the death of its worker, or seems so.
 """
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Collection
 from datetime import datetime, timedelta
@@ -18,12 +20,18 @@ from jobs.files import lifetime
 from jobs.models import Artifact, CopyRole, CopyState, LibraryCopy, LibraryMark, Role
 from jobs.queue.shutdown import ShutdownRequested, shutdown_requested
 
+logger = logging.getLogger(__name__)
+
 LEASE: Final = timedelta(minutes=10)
 """For so long a row belongs to whoever took it, unless they say that they still work on it."""
 FIRST_PAUSE_S: Final = 60.0
 LONGEST_PAUSE_S: Final = 3600.0
 FARTHEST: Final = timedelta(seconds=LONGEST_PAUSE_S) + LEASE
 """Nothing is put off for longer: what lies farther ahead was said by a clock that was wrong."""
+MOST_WAITS: Final = 6
+"""So many tries count of those that ended for want of a disk: pauses are the longest by then."""
+MOST_TRIES: Final = MOST_WAITS + 8
+"""Of a row that fails by a mistake of ours, or kills whoever works on it."""
 HOLD_BEFORE: Final = timedelta(minutes=10)
 """Saved files that a row waits for are kept longer when they have no more than this left."""
 
@@ -61,7 +69,12 @@ def take(now: datetime | None = None) -> LibraryCopy | None:
     now = now or timezone.now()
     for row in due(now)[:20]:
         mine = LibraryCopy.objects.filter(pk=row.pk, state=row.state, not_before=row.not_before)
-        if mine.update(not_before=now + LEASE, tries=F("tries") + 1):
+        was_killed = row.not_before is not None and not row.reason
+        if was_killed and row.tries >= MOST_TRIES and row.state == CopyState.WAITING:
+            if mine.update(not_before=now + LEASE):
+                logger.error("library file %s was never written to its end", row.pk)
+                give_up(row, "internal")
+        elif mine.update(not_before=now + LEASE, tries=F("tries") + 1, reason=""):
             row.tries += 1
             return row
     return None
@@ -98,14 +111,17 @@ def put_off(row: LibraryCopy, reason: str) -> None:
     reason: a key of `library_words.WORDS`.
     """
     until = timezone.now() + pause(row.tries)
+    tries = row.tries if reason == "internal" else min(row.tries, MOST_WAITS)
     mine = LibraryCopy.objects.filter(pk=row.pk)
-    if not mine.filter(state=row.state).update(not_before=until, reason=reason):
+    if not mine.filter(state=row.state).update(not_before=until, reason=reason, tries=tries):
         mine.update(not_before=None)
 
 
 def give_back(row: LibraryCopy) -> None:
     """Have a row be due again at once: nothing was wrong with it."""
-    LibraryCopy.objects.filter(pk=row.pk).update(not_before=None, tries=max(0, row.tries - 1))
+    LibraryCopy.objects.filter(pk=row.pk).update(
+        not_before=None, tries=max(0, row.tries - 1), reason=row.reason
+    )
 
 
 def give_up(row: LibraryCopy, reason: str) -> None:

@@ -364,7 +364,7 @@ def test_a_mistake_of_ours_neither_stops_the_others_nor_goes_on_for_ever(
     run.run()
     assert ("waiting", "internal") in states()
     assert len(files(library)) == 3
-    for _ in range(run.MOST_TRIES):
+    for _ in range(turns.MOST_TRIES):
         due_again()
         run.run()
     assert ("failed", "internal") in states()

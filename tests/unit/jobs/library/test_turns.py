@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.utils import timezone
@@ -36,6 +36,50 @@ def test_a_row_of_a_worker_that_died_is_taken_again_later() -> None:
     again = turns.take(now + turns.LEASE + timedelta(seconds=1))
     assert again is not None
     assert again.tries == 2
+
+
+def taken_until_given_up(now: datetime) -> int:
+    """How often a row can be taken that kills each worker."""
+    count = 0
+    while turns.take(now):
+        count += 1
+        now += turns.LEASE + timedelta(seconds=1)
+    return count
+
+
+def test_a_row_that_kills_each_worker_is_given_up_and_the_others_are_taken() -> None:
+    killer, other = row(1), row(2, not_before=timezone.now() + timedelta(minutes=30))
+    now = timezone.now()
+    LibraryCopy.objects.filter(pk=other.pk).update(reason="full")
+    assert taken_until_given_up(now) > turns.MOST_TRIES
+    killer.refresh_from_db()
+    assert (killer.state, killer.reason) == (CopyState.FAILED, "internal")
+
+
+def test_a_row_that_waited_long_for_a_disk_is_not_given_up_for_a_few_deaths() -> None:
+    row()
+    now = timezone.now()
+    for _ in range(50):
+        taken = turns.take(now)
+        assert taken is not None
+        turns.put_off(taken, "full")
+        now += timedelta(hours=2)
+    assert taken_until_given_up(now) == turns.MOST_TRIES - turns.MOST_WAITS
+
+
+def test_a_row_that_is_given_back_has_not_been_tried() -> None:
+    row(reason="away")
+    for _ in range(50):
+        taken = turns.take()
+        assert taken is not None
+        turns.give_back(taken)
+    one = LibraryCopy.objects.get()
+    assert (one.state, one.tries, one.reason) == (CopyState.WAITING, 0, "away")
+
+
+def test_what_is_to_be_removed_is_never_given_up() -> None:
+    row(state=CopyState.REMOVING, tries=1000, not_before=timezone.now())
+    assert turns.take() is not None
 
 
 def test_a_row_that_was_taken_by_a_clock_that_was_wrong_is_due() -> None:
