@@ -39,7 +39,7 @@ def owe(owner: User, number: int, way: Way, target: str = "", label: str = "") -
     for second in range(number):
         at = NOON - timedelta(hours=1) + timedelta(seconds=second)
         batch = uuid4()
-        Message.objects.create(owner=owner, kind=Kind.TEST, key=batch.hex, batch=batch)
+        Message.objects.create(owner=owner, kind=Kind.DISK, key=batch.hex, batch=batch)
         Delivery.objects.create(
             owner=owner,
             batch=batch,
