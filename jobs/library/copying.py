@@ -19,6 +19,7 @@ from typing import Any, BinaryIO, Final
 from jobs.errors import DiskFault
 from jobs.files import disk, library_folder, store, times
 from jobs.files.library_folder import Changed, Held
+from jobs.files.library_mark import LibraryAway
 from jobs.files.library_parts import NameTaken, Part
 from jobs.files.stores import length
 from jobs.library import layout, sidecar
@@ -357,9 +358,13 @@ def _is_sidecar_changed(row: LibraryCopy) -> bool:
     try:
         with library_folder.open_file(f"{row.path}{layout.SIDECAR}") as file:
             found = file.read(CHUNK_BYTES)  # ours are much smaller
-        return hashlib.sha256(found).hexdigest() != row.sidecar_sha256
     except (FileNotFoundError, NotADirectoryError):
         return False
+    except LibraryAway:
+        raise
+    except OSError:  # a link, or not to be read: not as it was written
+        return True
+    return hashlib.sha256(found).hexdigest() != row.sidecar_sha256
 
 
 def _remove(path: str, sha256: str, *, begun: bool = False) -> None:

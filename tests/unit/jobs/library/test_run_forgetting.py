@@ -55,6 +55,18 @@ def test_a_sidecar_that_was_changed_stays_with_its_file(library: Path) -> None:
     assert not LibraryCopy.objects.exists()
 
 
+def test_a_sidecar_that_became_a_link_stays_with_its_file(library: Path) -> None:
+    saved()
+    run.run()
+    sidecar = library / f"alice/nora/2026/{STEM}_74_01.jpg.xmp"
+    sidecar.rename(library.with_name("moved"))
+    sidecar.symlink_to(library.with_name("moved"))
+    forget()
+    assert sidecar.is_symlink()
+    assert sidecar.with_suffix("").exists()
+    assert not LibraryCopy.objects.exists()
+
+
 def test_a_file_whose_sidecar_is_gone_goes_as_well(library: Path) -> None:
     saved()
     run.run()
