@@ -120,16 +120,13 @@ def test_its_language_and_its_clock_are_kept(client: Client) -> None:
         "{}",
         json.dumps({"endpoint": "https://evil.example/"}),
         "{" * 9000,
-        pytest.param("[" * 4000, id="brackets without end"),
-        pytest.param("1" * 4400, id="a long number"),
+        "[" * 4000,
     ],
 )
 def test_what_is_no_subscription_is_refused(client: Client, body: str) -> None:
+    own: Any = {"content_type": "application/json", "HTTP_SEC_FETCH_SITE": "same-origin"}
     for address in (SUBSCRIBE, f"{SUBSCRIBE}renew/"):
-        response = client.post(
-            address, body, content_type="application/json", HTTP_SEC_FETCH_SITE="same-origin"
-        )
-        assert response.status_code == 422
+        assert client.post(address, body, **own).status_code == 422
     assert not PushSubscription.objects.exists()
 
 
