@@ -8,17 +8,15 @@ import io
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from unittest.mock import Mock
 
 import pytest
 from django.utils import timezone
 from PIL import Image
 
-from jobs.files import collection, library_folder, library_mark, library_parts
+from jobs.files import library_folder, library_mark, library_parts
 from jobs.library import choices, copying, run, turns, wanted
 from jobs.models import (
     Artifact,
@@ -387,27 +385,6 @@ def test_everything_a_member_saves_is_kept_by_itself(library: Path) -> None:
     choices.choose(story.owner_id, LibraryMode.EVERYTHING)
     run.run()
     assert len(files(library)) == 3
-
-
-@pytest.mark.parametrize("is_killed", [False, True])
-def test_what_a_watch_found_is_collected_once_the_library_has_it(
-    library: Path, monkeypatch: pytest.MonkeyPatch, is_killed: bool
-) -> None:
-    """Though a worker died right after it wrote that."""
-    story = saved()
-    job = story.item.job
-    job.from_watch = True
-    job.save()
-    Artifact.objects.update(expires_at=timezone.now() + timedelta(days=3))
-    with monkeypatch.context() as patch, suppress(KeyboardInterrupt):
-        if is_killed:
-            patch.setattr(collection, "note_collected", Mock(side_effect=KeyboardInterrupt))
-        run.run()
-    due_again()
-    run.run()
-    artifact = Artifact.objects.get()
-    assert artifact.collected_at is not None
-    assert artifact.expires_at < timezone.now() + timedelta(days=1)
 
 
 def test_that_the_library_is_away_is_said_once(
