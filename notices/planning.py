@@ -23,6 +23,8 @@ MEMBERS_AT_ONCE: Final = 50
 """Members that are planned for at one call; the others are due at the next."""
 MESSAGES_AT_ONCE: Final = 200
 """Messages that are put together at most, and as many that ride along."""
+RIDES_FOR: Final = timedelta(days=1)
+"""What goes along with the next message is one itself once it has waited so long for it."""
 FARTHEST: Final = timedelta(hours=26)
 """No message waits longer for its hour: one that says so was put off by a clock that was wrong."""
 KEPT: Final = timedelta(days=7)
@@ -33,6 +35,7 @@ is told twice."""
 def plan(now: datetime) -> int:
     """Make deliveries of what is due; how many members are told something. Safe to run twice at
     once."""
+    _let_off(now)
     due = Message.objects.filter(batch=None, rides=False).filter(
         Q(not_before__lte=now) | Q(not_before__gt=now + FARTHEST)
     )
@@ -40,6 +43,16 @@ def plan(now: datetime) -> int:
     members = list(dict.fromkeys(owner_ids))[:MEMBERS_AT_ONCE]
     preferences = Preference.objects.select_related("channel", "owner").in_bulk(members)
     return sum(_plan_for(owner_id, preferences.get(owner_id), now) for owner_id in members)
+
+
+def _let_off(now: datetime) -> None:
+    """Have what rides be told by itself: it has waited long enough, or its member has one message a
+    day, in which it has its place whatever else there is."""
+    daily = Preference.objects.filter(pk=OuterRef("owner_id"), digest_hour__isnull=False)
+    riding = Message.objects.filter(batch=None, rides=True)
+    waited = riding.filter(Q(created_at__lte=now - RIDES_FOR) | Exists(daily))
+    if waited.exists():  # mostly there is none: seen without the database's one write lock
+        waited.update(rides=False, not_before=now)
 
 
 def _plan_for(owner_id: int, preference: Preference | None, now: datetime) -> bool:

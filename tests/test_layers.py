@@ -250,7 +250,6 @@ def test_a_planted_step_upwards_is_seen(tmp_path: Path) -> None:
 WRITER = "jobs/queue/transitions.py"
 NOT_OF_ITEMS = {
     "jobs/fetching/story_rows.py": {"close_stories", "write_list"},
-    "jobs/library/copying.py": {"_drop"},
     "jobs/library/forgetting.py": {"forget"},
     "jobs/library/turns.py": {"give_up", "keep"},
     "jobs/library/wanted.py": {"_want"},

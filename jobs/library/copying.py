@@ -224,7 +224,6 @@ def _as_store_errors() -> Iterator[None]:
 _NOTED: Final = (
     "path", "was_there", "size_bytes", "source_sha256", "sha256", "sha1", "sidecar_sha256",
 )  # fmt: skip
-_NOTHING: Final = {"path": "", "was_there": False, "sha256": "", "sidecar_sha256": ""}
 
 
 def is_there(row: LibraryCopy) -> bool:
@@ -263,10 +262,9 @@ def _drop(row: LibraryCopy) -> None:
     if not mine.exists():
         raise OSError(errno.ESTALE, "another worker has this row")
     remove(row)
-    mine.update(**_NOTHING, kept_at=None)
+    mine.update(path="", was_there=False, sha256="", sidecar_sha256="", kept_at=None)
+    row.path, row.was_there, row.sha256, row.sidecar_sha256 = "", False, "", ""
     row.kept_at = None
-    for name, value in _NOTHING.items():
-        setattr(row, name, value)
 
 
 # --- a story's JSON -------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from jobs.models import Watch, WatchGap, WatchState
+from jobs.watching import permission
 from notices import outbox
 from notices.kinds import Kind
 from notices.outbox import News
@@ -80,14 +81,15 @@ def tell_holes(gaps: Iterable[tuple[Watch, WatchGap]]) -> int:
 
 
 def tell_ending(now: datetime) -> int:
-    """Tell of watches that end soon unless they are renewed, once each; how many messages.
+    """Tell of watches that end soon unless they are renewed, once each; how many messages. Not who
+    may watch no longer: they cannot renew.
 
     One that is just being looked at, renewed or deleted is left to the next minute.
     """
     if not outbox.is_used():
         return 0
     soon = Watch.objects.filter(renew_by__gt=now, renew_by__lte=now + RENEW_SOON)
-    ending = soon.exclude(state=WatchState.ENDED)
+    ending = soon.exclude(state=WatchState.ENDED).filter(permission.of_allowed())
     if not ending.exists():  # mostly: seen without the database's one write lock
         return 0
     with transaction.atomic():

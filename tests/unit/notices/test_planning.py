@@ -180,3 +180,20 @@ def test_a_hole_that_goes_with_nothing_is_removed_after_a_week(alice: User, cloc
 @pytest.mark.parametrize("name", ["", "Nowhere/Nothing", "../etc", "Europe"])
 def test_a_zone_that_is_none_is_the_instances(alice: User, name: str) -> None:
     assert str(planning.zone_of(Preference(time_zone=name))) == "UTC"
+
+
+def test_a_hole_that_nothing_took_along_is_told_by_itself_after_a_day(
+    alice: User, clock: Clock
+) -> None:
+    tell(alice, "hole", Kind.WATCH_HOLE)
+    assert planning.plan(clock.forward(hours=23)) == 0
+    assert planning.plan(clock.forward(hours=2)) == 1
+    assert batches() == [1]
+
+
+def test_a_hole_has_its_place_in_a_digest(alice: User, clock: Clock) -> None:
+    Preference.objects.update(digest_hour=18, time_zone="UTC")
+    tell(alice, "hole", Kind.WATCH_HOLE)
+    assert planning.plan(clock()) == 0
+    clock.now = NOON.replace(hour=18, minute=1)
+    assert planning.plan(clock()) == 1

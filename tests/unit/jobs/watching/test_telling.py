@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.utils import timezone
 
 from jobs.models import Job, Watch, WatchedAccount, WatchState
@@ -83,6 +84,17 @@ def test_who_has_just_asked_sees_that_it_cannot_be_and_is_not_told() -> None:
     watch = watching(of=WatchedAccount.objects.create(name="anna"), state=WatchState.CHECKING)
     note_gone(claimed(watch), "no_such_account")
     assert told() == []
+
+
+def test_who_may_watch_no_longer_is_not_told_to_renew(set_env: SetEnv) -> None:
+    now = timezone.now()
+    watch = watching(renew_by=now + telling.RENEW_SOON - HOUR, next_at=now + 99 * HOUR)
+    set_env(watches="admins")
+    User.objects.update(is_staff=False)
+    assert telling.tell_ending(now) == 0
+    User.objects.update(is_staff=True)
+    assert telling.tell_ending(now) == 1
+    assert watch.owner_id == Message.objects.get().owner_id
 
 
 def test_one_that_ends_soon_is_told_once_and_again_when_it_has_ended() -> None:
