@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import sys
 
+from django.contrib.sessions.exceptions import SessionInterrupted
 from django.core.exceptions import (
     DisallowedHost,
     RequestDataTooBig,
@@ -66,7 +67,17 @@ def _put_off(request: HttpRequest, error: BaseException, kind: Trouble) -> HttpR
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """The page for a malformed request (400), or for one larger than the limits (413)."""
+    """The page for a malformed request (400), or for one larger than the limits (413).
+
+    Django takes every session that could not be saved for one that was ended meanwhile: where the
+    database cannot do it now, that is said (503).
+    """
+    if isinstance(exception, SessionInterrupted):
+        error: BaseException | None = exception
+        while error is not None and not (kind := trouble(error)):
+            error = error.__context__
+        if error is not None:
+            return _put_off(request, error, kind)
     too_large = isinstance(exception, RequestDataTooBig | TooManyFieldsSent | TooManyFilesSent)
     if too_large:
         logger.warning("a form over the limit was refused: %s", type(exception).__name__)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from django.db import (
     DatabaseError,
@@ -273,6 +274,30 @@ def test_signing_in_onto_a_full_disk(alice: User, fill: Callable[[], None]) -> N
         if response.status_code != 302:
             break
     check_full(response)
+
+
+@pytest.mark.parametrize("ended", [False, True], ids=["full", "signed out"])
+def test_a_session_that_cannot_be_saved_is_told_from_one_that_was_ended(
+    alice: User, monkeypatch: pytest.MonkeyPatch, ended: bool
+) -> None:
+    real = Session.save
+
+    def save(session: Session, *args: Any, **options: Any) -> None:
+        if options.get("force_update"):
+            if not ended:
+                cause = sqlite3.OperationalError("database or disk is full")
+                cause.sqlite_errorcode = sqlite3.SQLITE_FULL  # as the driver sets it
+                raise OperationalError("database or disk is full") from cause
+            Session.objects.all().delete()
+        real(session, *args, **options)
+
+    monkeypatch.setattr(Session, "save", save)
+    browser = Client(raise_request_exception=False)
+    response = browser.post("/login/", {"login": "alice", "password": PASSWORD})
+    if ended:
+        assert response.status_code == 400
+    else:
+        check_full(response)
 
 
 def test_reading_goes_on_while_the_disk_is_full(
