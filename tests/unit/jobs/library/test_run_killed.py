@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -76,7 +77,8 @@ def file_system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
 def forget(story: Story) -> None:
     """Forget a story with its job, as the page does."""
     jobs = list(Job.objects.filter(owner_id=story.owner_id))
-    forgetting.forget(story.owner_id, [job.pk for job in jobs])
+    with transaction.atomic():
+        forgetting.forget(story.owner_id, [job.pk for job in jobs])
     for job in jobs:
         erasure.erase(job)
 
