@@ -196,7 +196,7 @@ async def test_parts_that_come_at_once_are_measured_together(clock: Clock) -> No
 
 
 async def test_where_all_are_slow_the_best_is_kept_to_the_end(clock: Clock) -> None:
-    here = site(clock, 1, 8, 2)
+    here = site(clock, 1, 8, 1.5)
     assert await here.fetch() == BODY
     first, second, third = asked(here)
     # The second is eight times better; of the third nothing is known, but the second is slow too.
@@ -368,7 +368,7 @@ async def test_a_trial_that_is_cancelled_leaves_room_for_another(clock: Clock) -
 
 async def test_progress_never_exceeds_the_whole(clock: Clock) -> None:
     told: list[tuple[int, int | None]] = []
-    here = site(clock, 1, 8, 2)
+    here = site(clock, 1, 8, 1.5)
     await here.fetch(progress=lambda *now: told.append(now))
     assert [done for done, _ in told] == sorted(done for done, _ in told)
     assert told[-1] == (len(BODY), len(BODY))
