@@ -9,19 +9,19 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from jobs.models import Item, Story, Watch, WatchGap
+from jobs.queue.found import LISTED_FOR
 from jobs.states import OPEN, SAVED, SHORT
 from jobs.watching.coverage import STRIP_DAYS
 from jobs.watching.rhythm import STORY_LIFE
+from stories.account_lookup import posted_at
 from stories.errors import Gone
 
 _JUDGED_FOR: Final = timedelta(days=STRIP_DAYS)
 _HOLE: Final = timedelta(minutes=1)
-_LISTED_FOR: Final = timedelta(hours=48)
-"""No story is listed for longer: an id with another time in it is none."""
 _AHEAD: Final = timedelta(hours=1)
 """So far TikTok's clock may be ahead of ours."""
 
@@ -58,11 +58,13 @@ def unsaved(watch: Watch, now: datetime) -> Mapping[str, Unsaved]:
             saving.update(ids.split())
             continue
         for story_id in ids.split():
-            posted_at = _posted_at(story_id)
-            if posted_at is not None and -_AHEAD <= created_at - posted_at <= _LISTED_FOR:
-                found[story_id] = Unsaved(
-                    posted_at=posted_at, gone=code == Gone.code, at=settled_at or now
-                )
+            with suppress(ValueError, OverflowError, OSError):  # no id
+                at = posted_at(story_id)
+                # Listed for longer no story is: an id with another time in it is none, either.
+                if -_AHEAD <= created_at - at <= LISTED_FOR:
+                    found[story_id] = Unsaved(
+                        posted_at=at, gone=code == Gone.code, at=settled_at or now
+                    )
     for story_id in saving:
         found.pop(story_id, None)
     if not found:
@@ -90,10 +92,3 @@ def note_holes(
             WatchGap.objects.create(watch=watch, begins_at=begins_at, ends_at=begins_at + _HOLE)
         )
     return holes
-
-
-def _posted_at(story_id: str) -> datetime | None:
-    """When a story was posted, which the high 32 bits of its id tell in Unix seconds."""
-    with suppress(ValueError, OverflowError, OSError):
-        return datetime.fromtimestamp(int(story_id) >> 32, UTC)
-    return None

@@ -133,7 +133,8 @@ def note_gone(look: Look, code: str) -> Consequences | None:
 def _note(
     watch: Watch, account: WatchedAccount, look: Look, sight: Sight, told: Consequences
 ) -> None:
-    watch.account, watch.looked_at = account, timezone.now()
+    now = timezone.now()
+    watch.account, watch.looked_at = account, now
     columns = _account_columns(sight.author)
     if watch.name and watch.name != columns["name"]:
         told.renamed.append((watch, watch.name))
@@ -147,10 +148,9 @@ def _note(
     seen = _still_of_use(watch.seen, look.began_at) | (set(watch.seen) & set(listed))
     seen -= again
     new = [story for story in sight.stories if story.id not in seen]
-    now = timezone.now()
     have = saved_already(watch.owner_id, [story.id for story in new], now) if new else set()
     if len(new) < len(sight.stories):  # seen before, and perhaps not saved since
-        retry_listed(watch.pk, listed, timezone.now())
+        retry_listed(watch.pk, listed, now)
     if have:
         keep_longer(watch.owner_id, have, now)
     wanted = [story for story in new if story.id not in have]
@@ -162,7 +162,7 @@ def _note(
                 job = submit_found(
                     watch.owner,
                     found,
-                    now=timezone.now(),
+                    now=now,
                     note=watch.note,
                     time_zone=watch.time_zone,
                     watch=watch,
